@@ -1,0 +1,180 @@
+package httpx_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/httpx"
+	"github.com/holdfast-go/holdfast/internal/rttest"
+)
+
+func TestOrigin(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		"https://api.example.com/v1?key=secret":  "https://api.example.com",
+		"https://API.Example.com":                "https://api.example.com",
+		"https://api.example.com:443/":           "https://api.example.com",
+		"http://api.example.com:80/":             "http://api.example.com",
+		"http://api.example.com:443/":            "http://api.example.com:443",
+		"https://api.example.com:8443/":          "https://api.example.com:8443",
+		"https://api.example.com:/":              "https://api.example.com",
+		"https://user:password@api.example.com/": "https://api.example.com",
+		"http://[2001:DB8::1]:80/":               "http://[2001:db8::1]",
+	} {
+		u, err := url.Parse(raw)
+		require.NoError(t, err)
+		require.Equal(t, want, httpx.Origin(&http.Request{URL: u}).String(), raw)
+	}
+	require.Equal(t, httpx.Key{}, httpx.Origin(&http.Request{}))
+}
+
+func TestOriginAllocatesNothing(t *testing.T) {
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://api.example.com/v1", nil)
+	require.NoError(t, err)
+	require.Zero(t, testing.AllocsPerRun(100, func() { httpx.KeyOf(req, nil) }))
+}
+
+func TestKeyOfUser(t *testing.T) {
+	t.Parallel()
+	key := httpx.KeyOf(nil, func(*http.Request) string { return "tenant 7" })
+	require.Equal(t, "tenant 7", key.String())
+	require.NotEqual(t, httpx.Key{Scheme: "https", Name: "tenant 7"}, key)
+}
+
+func TestBase(t *testing.T) {
+	t.Parallel()
+	require.Same(t, http.DefaultTransport, httpx.Base(nil))
+	s := rttest.NewScript()
+	require.Same(t, s, httpx.Base(s))
+}
+
+func answer(t *testing.T, step rttest.Step) (*http.Response, *rttest.Body) {
+	t.Helper()
+	s := rttest.NewScript(step)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://api.example.com/", nil)
+	require.NoError(t, err)
+	resp, err := s.RoundTrip(req)
+	require.NoError(t, err)
+	return resp, s.Bodies()[0]
+}
+
+func TestDiscard(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		step    rttest.Step
+		length  int64 // announced; 0 leaves it as it is
+		drained bool
+		took    time.Duration
+	}{
+		"short":                     {step: rttest.Step{Body: "sorry"}, drained: true},
+		"short, of unknown length":  {step: rttest.Step{Body: "sorry"}, length: -1, drained: true},
+		"cut":                       {step: rttest.Step{Body: "sor", Cut: true}, drained: true},
+		"exactly the bound":         {step: rttest.Step{Body: strings.Repeat("x", httpx.DrainBytes)}, drained: true},
+		"one more, announced":       {step: rttest.Step{Body: strings.Repeat("x", httpx.DrainBytes+1)}},
+		"one more, of unknown size": {step: rttest.Step{Body: strings.Repeat("x", httpx.DrainBytes+1)}, length: -1},
+		"endless":                   {step: rttest.Step{Body: "x", Endless: true}},
+		"slow":                      {step: rttest.Step{Body: "sorry", Drip: time.Hour}, took: httpx.DrainTime},
+		"slow and long, announced":  {step: rttest.Step{Body: "sorry", Drip: time.Hour}, length: 1 << 40},
+		"an upgraded connection":    {step: rttest.Step{Status: 101, Body: "frames", Drip: time.Hour}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				resp, body := answer(t, tt.step)
+				if tt.length != 0 {
+					resp.ContentLength = tt.length
+				}
+				begin := time.Now()
+				httpx.Discard(resp)
+				require.Equal(t, tt.took, time.Since(begin))
+				require.Equal(t, tt.drained, body.SawEnd())
+				require.Positive(t, body.Closes())
+				require.LessOrEqual(t, body.BytesRead(), httpx.DrainBytes+1)
+			})
+		})
+	}
+	httpx.Discard(&http.Response{})
+}
+
+type endings struct{ got *[]error }
+
+func (e endings) End(err error) { *e.got = append(*e.got, err) }
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	watch := func(t *testing.T, step rttest.Step) (*http.Response, *rttest.Body, *[]error) {
+		t.Helper()
+		resp, body := answer(t, step)
+		got := &[]error{}
+		httpx.Watch(resp, endings{got})
+		return resp, body, got
+	}
+	t.Run("to the end", func(t *testing.T) {
+		t.Parallel()
+		resp, body, got := watch(t, rttest.Step{Body: "data"})
+		require.Empty(t, *got)
+		data, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, "data", string(data))
+		require.Equal(t, []error{nil}, *got, "it has ended before it is closed")
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, []error{nil}, *got)
+		require.Equal(t, 1, body.Closes())
+	})
+	t.Run("closed early", func(t *testing.T) {
+		t.Parallel()
+		resp, body, got := watch(t, rttest.Step{Body: "data"})
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, []error{nil}, *got)
+		require.Equal(t, 1, body.Closes())
+	})
+	t.Run("cut off", func(t *testing.T) {
+		t.Parallel()
+		resp, _, got := watch(t, rttest.Step{Body: "da", Cut: true})
+		_, err := io.ReadAll(resp.Body)
+		require.ErrorIs(t, err, rttest.ErrCut)
+		require.Equal(t, []error{rttest.ErrCut}, *got)
+	})
+	t.Run("without a body", func(t *testing.T) {
+		t.Parallel()
+		resp, _, got := watch(t, rttest.Step{Status: 204})
+		require.Equal(t, http.NoBody, resp.Body)
+		require.Equal(t, []error{nil}, *got)
+		bare := &http.Response{}
+		httpx.Watch(bare, endings{got})
+		require.Nil(t, bare.Body)
+		require.Len(t, *got, 2)
+	})
+	t.Run("upgraded connection", func(t *testing.T) {
+		t.Parallel()
+		resp, _, got := watch(t, rttest.Step{Status: 101, Body: "frames"})
+		_, err := io.WriteString(resp.Body.(io.Writer), "hello")
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, []error{nil}, *got)
+	})
+}
+
+func TestReject(t *testing.T) {
+	t.Parallel()
+	body := rttest.NewBody("x")
+	httpx.Reject(&http.Request{Body: body})
+	require.Equal(t, 1, body.Closes())
+	httpx.Reject(&http.Request{})
+}
+
+func TestCloseIdle(t *testing.T) {
+	t.Parallel()
+	s := rttest.NewScript()
+	httpx.CloseIdle(s)
+	require.Equal(t, 1, s.IdleClosed())
+	httpx.CloseIdle(rttest.Func(func(*http.Request) (*http.Response, error) { return nil, errors.New("unused") }))
+}

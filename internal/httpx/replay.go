@@ -1,0 +1,82 @@
+package httpx
+
+import (
+	"errors"
+	"io"
+	"net/http"
+)
+
+// ErrNotRepeatable says that a body has been sent in part and can't be had
+// again.
+var ErrNotRepeatable = errors.New("the request body cannot be sent again")
+
+// Replay gives out one request per attempt, each with the body from its start.
+//
+// A request without a body is used again as it is. Where GetBody is set, each
+// further attempt gets its body from there, and nothing is copied. Any other
+// body is recorded while the first attempt streams it, up to a limit; a longer
+// one is sent once and the request is not repeatable from then on.
+//
+// The zero value is not of use. A Replay belongs to one goroutine; the bodies
+// that it gave out may be used by others.
+type Replay struct {
+	req *http.Request
+	rec *recorder
+}
+
+// NewReplay makes the replay of req, which it does not change, keeping at most
+// limit bytes of a body that has no GetBody. Done must be called.
+func NewReplay(req *http.Request, limit int64) Replay {
+	if req.Body == nil || req.Body == http.NoBody || req.GetBody != nil {
+		return Replay{req: req}
+	}
+	return Replay{req: req, rec: newRecorder(req.Context(), req.Body, limit)}
+}
+
+// First returns the request of the first attempt.
+func (r Replay) First() *http.Request {
+	if r.rec == nil {
+		return r.req
+	}
+	return withBody(r.req, r.rec.attempt())
+}
+
+// Again returns the request of a further attempt, once the RoundTrip of the
+// attempt before has returned. It takes the body away from that attempt, which
+// may still be reading it. The error is ErrNotRepeatable or that of GetBody.
+func (r Replay) Again() (*http.Request, error) {
+	switch {
+	case r.rec != nil:
+		if !r.rec.repeatable() {
+			return nil, ErrNotRepeatable
+		}
+		return withBody(r.req, r.rec.attempt()), nil
+	case r.req.Body == nil || r.req.Body == http.NoBody:
+		return r.req, nil
+	}
+	body, err := r.req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	return withBody(r.req, body), nil
+}
+
+// Repeatable reports whether Again can be expected to succeed.
+func (r Replay) Repeatable() bool { return r.rec == nil || r.rec.repeatable() }
+
+// Done says that no attempt follows: the caller's body is closed as soon as
+// the last attempt has closed its own.
+func (r Replay) Done() {
+	if r.rec != nil {
+		r.rec.finish()
+	}
+}
+
+// withBody returns a shallow copy of req that sends body. The copy has its own
+// Body field and shares everything else, so what is below must not write to it,
+// as RoundTripper demands anyway.
+func withBody(req *http.Request, body io.ReadCloser) *http.Request {
+	clone := req.WithContext(req.Context())
+	clone.Body = body
+	return clone
+}

@@ -1,0 +1,72 @@
+package httpx
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+)
+
+// Ender is told how the reading of a response's body ended.
+type Ender interface {
+	// End is called once: with nil at EOF or when the caller closed the body
+	// earlier, else with the error that cut the body off. No lock is held.
+	End(err error)
+}
+
+// Watch makes e learn how reading resp's body ends. A response without a body
+// has ended already. The wrapper is one allocation, reads and closes straight
+// through, may be closed while a Read is under way, and stays an io.Writer
+// where the body is one (101 Switching Protocols).
+func Watch[E Ender](resp *http.Response, e E) {
+	switch body := resp.Body.(type) {
+	case nil:
+		e.End(nil)
+	case io.ReadWriteCloser:
+		resp.Body = &watchedConn[E]{watched: watched[E]{body: body, ender: e}}
+	default:
+		if body == http.NoBody {
+			e.End(nil)
+			return
+		}
+		resp.Body = &watched[E]{body: body, ender: e}
+	}
+}
+
+type watched[E Ender] struct {
+	body  io.ReadCloser
+	ended atomic.Bool
+	ender E
+}
+
+func (w *watched[E]) Read(p []byte) (int, error) {
+	n, err := w.body.Read(p)
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			w.end(nil)
+		} else {
+			w.end(err)
+		}
+	}
+	return n, err
+}
+
+func (w *watched[E]) Close() error {
+	// First the body: whatever End does, the connection is free.
+	err := w.body.Close()
+	w.end(nil)
+	return err
+}
+
+func (w *watched[E]) end(err error) {
+	if w.ended.CompareAndSwap(false, true) {
+		w.ender.End(err)
+	}
+}
+
+type watchedConn[E Ender] struct{ watched[E] }
+
+// Write sends p to the peer of an upgraded connection.
+func (w *watchedConn[E]) Write(p []byte) (int, error) {
+	return w.body.(io.Writer).Write(p)
+}

@@ -1,0 +1,256 @@
+package rttest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing/synctest"
+	"time"
+)
+
+// aFewTries is the deadline of most calls: long enough for a few attempts,
+// too short for a server that wants an hour.
+const aFewTries = 5 * time.Second
+
+func bodyClosed(e *env) {
+	e.storm(func(where string, s *Script, rt http.RoundTripper, f form) {
+		ctx, cancel := context.WithTimeout(context.Background(), aFewTries)
+		defer cancel()
+		a := f.request(ctx)
+		e.do(rt, a.req).finish()
+		a.checkClosed(e, where)
+	})
+}
+
+// checkClosed checks that the caller's body was closed once and each copy that
+// GetBody made at least once.
+func (a *attempt) checkClosed(e *env, where string) {
+	if a.body != nil && a.body.Closes() != 1 {
+		e.failf("%s: request body closed %d times", where, a.body.Closes())
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, b := range a.copies {
+		if b.Closes() == 0 {
+			e.failf("%s: a body that GetBody opened was not closed", where)
+		}
+	}
+}
+
+var errGone = errors.New("rttest: the caller has gone")
+
+func bodyClosedWhenCancelled(e *env) {
+	e.storm(func(where string, s *Script, rt http.RoundTripper, f form) {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(errGone)
+		a := f.request(ctx)
+		r := e.do(rt, a.req)
+		r.finish()
+		if r.err == nil {
+			e.failf("%s: a call whose context is over succeeded", where)
+		}
+		if r.took != 0 {
+			e.failf("%s: a call whose context is over took %v", where, r.took)
+		}
+		a.checkClosed(e, where)
+	})
+}
+
+func requestUnchanged(e *env) {
+	e.storm(func(where string, s *Script, rt http.RoundTripper, f form) {
+		ctx, cancel := context.WithTimeout(context.Background(), aFewTries)
+		defer cancel()
+		a := f.request(ctx)
+		a.req.Header.Add("X-Twice", "1")
+		a.req.Header.Add("X-Twice", "2")
+		a.req.Trailer = http.Header{"Sum": nil}
+		a.req.TransferEncoding = []string{"identity"}
+		before, url, header := *a.req, *a.req.URL, a.req.Header.Clone()
+		e.do(rt, a.req).finish()
+		for field, same := range map[string]bool{
+			"Method":           a.req.Method == before.Method,
+			"URL":              a.req.URL == before.URL && *a.req.URL == url,
+			"Header":           sameMap(a.req.Header, before.Header) && maps.EqualFunc(a.req.Header, header, equal),
+			"Body":             a.req.Body == before.Body,
+			"GetBody":          reflect.ValueOf(a.req.GetBody).Pointer() == reflect.ValueOf(before.GetBody).Pointer(),
+			"ContentLength":    a.req.ContentLength == before.ContentLength,
+			"TransferEncoding": equal(a.req.TransferEncoding, []string{"identity"}),
+			"Close":            a.req.Close == before.Close,
+			"Host":             a.req.Host == before.Host,
+			"Trailer":          sameMap(a.req.Trailer, before.Trailer) && len(a.req.Trailer) == 1,
+			"Response":         a.req.Response == before.Response,
+			"context":          a.req.Context() == before.Context(),
+		} {
+			if !same {
+				e.failf("%s: the request's %s was changed", where, field)
+			}
+		}
+	})
+}
+
+func equal(a, b []string) bool { return reflect.DeepEqual(a, b) }
+
+func sameMap(a, b http.Header) bool {
+	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
+}
+
+func bodyArrives(e *env) {
+	e.storm(func(where string, s *Script, rt http.RoundTripper, f form) {
+		ctx, cancel := context.WithTimeout(context.Background(), aFewTries)
+		defer cancel()
+		seen := len(s.Calls())
+		e.do(rt, f.request(ctx).req).finish()
+		for i, call := range s.Calls()[seen:] {
+			if ctx.Err() == nil && (call.Err != nil || call.Body != f.body) {
+				e.failf("%s, attempt %d: the transport read %q and %v, want %q", where, i+1, call.Body, call.Err, f.body)
+			}
+			if call.Request.ContentLength != int64(len(f.body)) {
+				e.failf("%s, attempt %d: ContentLength is %d", where, i+1, call.Request.ContentLength)
+			}
+		}
+	})
+}
+
+func getBodyWorks(e *env) {
+	for _, f := range forms {
+		if !f.getBody {
+			continue
+		}
+		for _, first := range []bool{true, false} {
+			var got []string
+			fails := 2
+			rt := e.subject.New()(Func(func(req *http.Request) (*http.Response, error) {
+				defer func() { _ = req.Body.Close() }()
+				if !first {
+					data, _ := io.ReadAll(req.Body)
+					got = append(got, string(data))
+				}
+				if req.GetBody == nil {
+					got = append(got, "nothing: GetBody is nil")
+				} else if body, err := req.GetBody(); err == nil {
+					data, _ := io.ReadAll(body)
+					got = append(got, string(data))
+					_ = body.Close()
+				}
+				if fails--; fails >= 0 {
+					return nil, errBroken
+				}
+				return NewScript().answer(req, Step{}), nil
+			}))
+			e.do(rt, f.request(context.Background()).req).finish()
+			for _, data := range got {
+				if data != f.body {
+					e.failf("%s: below, the body and GetBody gave %q", f.name, got)
+					break
+				}
+			}
+		}
+	}
+}
+
+func noBodyStaysNone(e *env) {
+	for _, body := range []io.ReadCloser{nil, http.NoBody} {
+		s := NewScript(Step{Err: errBroken}, Step{Status: 503}, Step{})
+		a := forms[0].request(context.Background())
+		a.req.Body = body
+		e.do(e.subject.New()(s), a.req).finish()
+		for _, call := range s.Calls() {
+			if call.Request.Body != body || call.Request.ContentLength != 0 {
+				e.failf("a request with body %v went out with body %v and length %d", body, call.Request.Body, call.Request.ContentLength)
+			}
+		}
+	}
+}
+
+func requestStreams(e *env) {
+	for _, header := range []string{"", "Idempotency-Key"} {
+		firstSeen := make(chan struct{})
+		rt := e.subject.New()(Func(func(req *http.Request) (*http.Response, error) {
+			defer func() { _ = req.Body.Close() }()
+			if _, err := io.ReadFull(req.Body, make([]byte, 5)); err != nil {
+				return nil, err
+			}
+			close(firstSeen)
+			data, err := io.ReadAll(req.Body)
+			if err != nil {
+				return nil, err
+			}
+			if string(data) != " second" {
+				e.failf("the rest of a streamed body arrived as %q", data)
+			}
+			return NewScript().answer(req, Step{}), nil
+		}))
+		pr, pw := io.Pipe()
+		go func() {
+			_, _ = io.WriteString(pw, "first")
+			timer := time.NewTimer(time.Hour)
+			defer timer.Stop()
+			select {
+			case <-firstSeen:
+			case <-timer.C:
+				e.failf("the start of a body was not sent before its end was there")
+			}
+			_, _ = io.WriteString(pw, " second")
+			_ = pw.Close()
+		}()
+		a := form{method: "POST"}.request(context.Background())
+		a.req.Body, a.req.ContentLength = pr, -1
+		if header != "" {
+			a.req.Header.Set(header, "k")
+		}
+		r := e.do(rt, a.req)
+		if r.err != nil {
+			e.failf("sending a streamed body: %v", r.err)
+		}
+		_ = pr.Close()
+		r.finish()
+	}
+}
+
+func expectContinue(e *env) {
+	for _, f := range forms {
+		if f.body == "" || f.getBody {
+			continue
+		}
+		s := NewScript(Step{Status: http.StatusExpectationFailed, Unread: true})
+		a := f.request(context.Background())
+		a.req.Header.Set("Expect", "100-continue")
+		e.do(e.subject.New()(s), a.req).finish()
+		if n := a.body.BytesRead(); n > 0 {
+			e.failf("%s: %d bytes of a body were read that the transport did not ask for", f.name, n)
+		}
+		a.checkClosed(e, f.name)
+	}
+	// The same with net/http on both sides: the server refuses before it has
+	// asked for the body, then accepts.
+	refuse := true
+	network := NewNetwork(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if refuse {
+			w.WriteHeader(http.StatusExpectationFailed)
+			return
+		}
+		data, _ := io.ReadAll(req.Body)
+		_, _ = w.Write(data)
+	}))
+	defer network.Close()
+	network.Transport.ExpectContinueTimeout = time.Hour
+	rt := e.subject.New()(network.Transport)
+	for _, status := range []int{http.StatusExpectationFailed, http.StatusOK} {
+		a := form{method: "POST", body: strings.Repeat("x", 100)}.request(context.Background())
+		a.req.Header.Set("Expect", "100-continue")
+		r := e.do(rt, a.req)
+		if r.err == nil && r.resp.StatusCode != status {
+			e.failf("with Expect: 100-continue, want status %d, got %v", status, r.resp.Status)
+		}
+		if read := a.body.BytesRead(); read != 0 && (r.err != nil || status != http.StatusOK) {
+			e.failf("with Expect: 100-continue and status %d, %d bytes of the body were read", status, read)
+		}
+		r.finish()
+		refuse = false
+	}
+	synctest.Wait()
+}
