@@ -1,0 +1,69 @@
+package retry
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// Error is what a call returns that was, or could have been, sent again and
+// ended without a response. The error of a call that failed at once, in a way
+// that is never retried, is returned as it is.
+type Error struct {
+	// Attempts is how often the call was sent, at least 1.
+	Attempts int
+	// Reason says why it was not sent again.
+	Reason Reason
+	// Status is that of the last answer, which has been discarded, when the
+	// context ended during the wait that followed it; else 0.
+	Status int
+	// Err is the last transport error; nil if there was an answer.
+	Err error
+	// Cause is the cause of the context's end, for the reason Canceled.
+	Cause error
+}
+
+// Error tells the number of attempts, the reason and the last failure. It
+// holds no URL, header or body of its own.
+func (e *Error) Error() string {
+	plural := "s"
+	if e.Attempts == 1 {
+		plural = ""
+	}
+	msg := fmt.Sprintf("retry: %d attempt%s, %v", e.Attempts, plural, e.Reason)
+	if e.Cause != nil {
+		msg += ": " + e.Cause.Error()
+	}
+	switch {
+	case e.Err != nil:
+		msg += ": last error: " + e.Err.Error()
+	case e.Status != 0:
+		msg += fmt.Sprintf(": last answer: %d %s", e.Status, http.StatusText(e.Status))
+	}
+	return msg
+}
+
+// Unwrap returns the last error and the context's cause, those that there are.
+func (e *Error) Unwrap() []error {
+	errs := make([]error, 0, 2)
+	for _, err := range []error{e.Err, e.Cause} {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// Timeout reports whether the call ended because of a time limit. http.Client
+// and url.Error ask for it.
+func (e *Error) Timeout() bool {
+	for _, err := range []error{e.Cause, e.Err} {
+		if t, ok := errors.AsType[interface {
+			error
+			Timeout() bool
+		}](err); ok && t.Timeout() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,499 @@
+package retry_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/rttest"
+	"github.com/holdfast-go/holdfast/retry"
+)
+
+func newRequest(t testing.TB, method string, body io.Reader) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "https://api.example.com/v1/things", body)
+	require.NoError(t, err)
+	return req
+}
+
+// constant is a schedule that never changes.
+func constant(d time.Duration) func() backoff.BackOff {
+	return func() backoff.BackOff { return backoff.NewConstantBackOff(d) }
+}
+
+// roundTrip sends req through a policy made of c to the script.
+func roundTrip(t *testing.T, c retry.Config, s http.RoundTripper, req *http.Request) (*http.Response, error) {
+	t.Helper()
+	resp, err := newPolicy(t, c).Wrap(s).RoundTrip(req)
+	if err == nil {
+		t.Cleanup(func() { _ = resp.Body.Close() })
+	}
+	return resp, err
+}
+
+// behaving is an error that says how to treat it.
+type behaving struct {
+	retryable bool
+	notSent   bool
+	after     time.Duration
+}
+
+func (e behaving) Error() string             { return "behaving" }
+func (e behaving) Retryable() bool           { return e.retryable }
+func (e behaving) NotSent() bool             { return e.notSent }
+func (e behaving) RetryAfter() time.Duration { return e.after }
+
+var (
+	errBroken  = errors.New("connection broken")
+	errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errors.New("refused"))}
+)
+
+func TestWhatIsRepeated(t *testing.T) {
+	t.Parallel()
+	key := []string{"Idempotency-Key", "k"}
+	for name, tt := range map[string]struct {
+		method string
+		header []string
+		step   rttest.Step
+		want   bool
+	}{
+		"GET 500":       {method: "GET", step: rttest.Step{Status: 500}, want: true},
+		"HEAD 500":      {method: "HEAD", step: rttest.Step{Status: 500}, want: true},
+		"OPTIONS 500":   {method: "OPTIONS", step: rttest.Step{Status: 500}, want: true},
+		"TRACE 500":     {method: "TRACE", step: rttest.Step{Status: 500}, want: true},
+		"PUT 500":       {method: "PUT", step: rttest.Step{Status: 500}},
+		"DELETE 500":    {method: "DELETE", step: rttest.Step{Status: 500}},
+		"POST key 500":  {method: "POST", header: key, step: rttest.Step{Status: 500}},
+		"GET 501":       {method: "GET", step: rttest.Step{Status: 501}},
+		"GET 505":       {method: "GET", step: rttest.Step{Status: 505}},
+		"GET 404":       {method: "GET", step: rttest.Step{Status: 404}},
+		"GET 400":       {method: "GET", step: rttest.Step{Status: 400}},
+		"GET 401":       {method: "GET", step: rttest.Step{Status: 401}},
+		"GET 409":       {method: "GET", step: rttest.Step{Status: 409}},
+		"GET 304":       {method: "GET", step: rttest.Step{Status: 304}},
+		"GET 408":       {method: "GET", step: rttest.Step{Status: 408}, want: true},
+		"GET 421":       {method: "GET", step: rttest.Step{Status: 421}, want: true},
+		"GET 425":       {method: "GET", step: rttest.Step{Status: 425}, want: true},
+		"GET 429":       {method: "GET", step: rttest.Step{Status: 429}, want: true},
+		"GET 502":       {method: "GET", step: rttest.Step{Status: 502}, want: true},
+		"GET 503":       {method: "GET", step: rttest.Step{Status: 503}, want: true},
+		"GET 504":       {method: "GET", step: rttest.Step{Status: 504}, want: true},
+		"GET 529":       {method: "GET", step: rttest.Step{Status: 529}, want: true},
+		"PUT 503":       {method: "PUT", step: rttest.Step{Status: 503}, want: true},
+		"DELETE 503":    {method: "DELETE", step: rttest.Step{Status: 503}, want: true},
+		"no method 503": {method: "", step: rttest.Step{Status: 503}, want: true},
+		"POST 503":      {method: "POST", step: rttest.Step{Status: 503}},
+		"PATCH 429":     {method: "PATCH", step: rttest.Step{Status: 429}},
+		"CONNECT 503":   {method: "CONNECT", step: rttest.Step{Status: 503}},
+		"POST key 503":  {method: "POST", header: key, step: rttest.Step{Status: 503}, want: true},
+		"POST X-key":    {method: "POST", header: []string{"X-Idempotency-Key", "k"}, step: rttest.Step{Status: 503}, want: true},
+		"PATCH key 429": {method: "PATCH", header: key, step: rttest.Step{Status: 429}, want: true},
+
+		"GET broken":      {method: "GET", step: rttest.Step{Err: errBroken}, want: true},
+		"GET reset":       {method: "GET", step: rttest.Step{Err: &net.OpError{Op: "read", Err: errBroken}}, want: true},
+		"GET EOF":         {method: "GET", step: rttest.Step{Err: io.EOF}, want: true},
+		"GET timeout":     {method: "GET", step: rttest.Step{Err: os.ErrDeadlineExceeded}, want: true},
+		"POST broken":     {method: "POST", step: rttest.Step{Err: errBroken}},
+		"POST write":      {method: "POST", step: rttest.Step{Err: &net.OpError{Op: "write", Err: errBroken}}},
+		"POST key broken": {method: "POST", header: key, step: rttest.Step{Err: errBroken}, want: true},
+		"POST refused":    {method: "POST", step: rttest.Step{Err: errRefused}, want: true},
+		"POST refused in url.Error": {
+			method: "POST", want: true,
+			step: rttest.Step{Err: &url.Error{Op: "Post", URL: "https://api.example.com", Err: errRefused}},
+		},
+		"POST not sent":       {method: "POST", step: rttest.Step{Err: behaving{retryable: true, notSent: true}}, want: true},
+		"POST perhaps sent":   {method: "POST", step: rttest.Step{Err: behaving{retryable: true}}},
+		"GET not retryable":   {method: "GET", step: rttest.Step{Err: fmt.Errorf("below: %w", behaving{})}},
+		"GET permanent":       {method: "GET", step: rttest.Step{Err: fmt.Errorf("below: %w", backoff.Permanent(errBroken))}},
+		"GET certificate":     {method: "GET", step: rttest.Step{Err: &tls.CertificateVerificationError{Err: errBroken}}},
+		"GET not TLS":         {method: "GET", step: rttest.Step{Err: tls.RecordHeaderError{Msg: "not TLS"}}},
+		"GET scheme mismatch": {method: "GET", step: rttest.Step{Err: http.ErrSchemeMismatch}},
+		"GET unknown host": {
+			method: "GET",
+			step:   rttest.Step{Err: &net.OpError{Op: "dial", Err: &net.DNSError{IsNotFound: true}}},
+		},
+		"GET DNS server fails": {
+			method: "GET", want: true,
+			step: rttest.Step{Err: &net.OpError{Op: "dial", Err: &net.DNSError{IsTemporary: true}}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := rttest.NewScript(tt.step, rttest.Step{Body: "good"})
+				req := newRequest(t, tt.method, strings.NewReader("payload"))
+				req.Method = tt.method
+				for i := 0; i+1 < len(tt.header); i += 2 {
+					req.Header.Set(tt.header[i], tt.header[i+1])
+				}
+				resp, err := roundTrip(t, retry.Config{}, s, req)
+				if tt.want {
+					require.NoError(t, err)
+					require.Equal(t, 200, resp.StatusCode)
+					require.Len(t, s.Calls(), 2)
+					require.Equal(t, "payload", s.Calls()[1].Body)
+					return
+				}
+				require.Len(t, s.Calls(), 1)
+				if tt.step.Err != nil {
+					require.Equal(t, tt.step.Err, err, "as it is")
+				} else {
+					require.NoError(t, err)
+					require.Equal(t, tt.step.Status, resp.StatusCode)
+				}
+			})
+		})
+	}
+}
+
+func TestIdempotentByContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := rttest.NewScript(rttest.Step{Status: 503}, rttest.Step{})
+		req := newRequest(t, http.MethodPost, strings.NewReader("payload"))
+		resp, err := roundTrip(t, retry.Config{}, s, req.WithContext(retry.Idempotent(t.Context())))
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+	})
+}
+
+func TestUnknownSchemeIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	for _, raw := range []string{"ftp://api.example.com/", "https:///nowhere", "/relative"} {
+		s := rttest.NewScript(rttest.Step{Err: errBroken}, rttest.Step{})
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, raw, nil)
+		require.NoError(t, err)
+		_, err = roundTrip(t, retry.Config{}, s, req)
+		require.Equal(t, errBroken, err)
+		require.Len(t, s.Calls(), 1)
+	}
+}
+
+func TestLastAnswerIsReturnedUntouched(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := rttest.NewScript(
+			rttest.Step{Status: 503, Body: "first"},
+			rttest.Step{Status: 502, Body: "second"},
+			rttest.Step{Status: 503, Body: "third", Header: []string{"X-Id", "3"}},
+		)
+		resp, err := roundTrip(t, retry.Config{}, s, newRequest(t, http.MethodGet, nil))
+		require.NoError(t, err)
+		require.Equal(t, 503, resp.StatusCode)
+		require.Equal(t, "3", resp.Header.Get("X-Id"))
+		data, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, "third", string(data))
+		require.Len(t, s.Calls(), retry.DefaultMaxAttempts)
+	})
+}
+
+func TestErrorAfterAttempts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := rttest.NewScript(rttest.Step{Err: errRefused})
+		_, err := roundTrip(t, retry.Config{MaxAttempts: 4}, s, newRequest(t, http.MethodPost, nil))
+		var e *retry.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, 4, e.Attempts)
+		require.Equal(t, retry.AttemptsExhausted, e.Reason)
+		require.ErrorIs(t, err, errRefused)
+		require.Equal(t, "retry: 4 attempts, attempts exhausted: last error: "+errRefused.Error(), err.Error())
+		require.Len(t, s.Calls(), 4)
+	})
+}
+
+func TestOffMeansOnce(t *testing.T) {
+	t.Parallel()
+	s := rttest.NewScript(rttest.Step{Err: errRefused})
+	_, err := roundTrip(t, retry.Config{MaxAttempts: -1}, s, newRequest(t, http.MethodGet, nil))
+	require.Equal(t, errRefused, err, "an error of a single attempt is not dressed up")
+	require.Len(t, s.Calls(), 1)
+}
+
+// waits returns the pauses between the calls.
+func waits(calls []rttest.Call) []time.Duration {
+	var d []time.Duration
+	for i := 1; i < len(calls); i++ {
+		d = append(d, calls[i].At.Sub(calls[i-1].At))
+	}
+	return d
+}
+
+func TestScheduleIsObeyedAndClamped(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		schedule []time.Duration
+		maxDelay time.Duration
+		want     []time.Duration
+	}{
+		"as given":       {[]time.Duration{time.Second, 3 * time.Second}, 0, []time.Duration{time.Second, 3 * time.Second}},
+		"huge":           {[]time.Duration{math.MaxInt64}, 0, []time.Duration{retry.DefaultMaxDelay}},
+		"over MaxDelay":  {[]time.Duration{time.Minute}, time.Second, []time.Duration{time.Second}},
+		"under MaxDelay": {[]time.Duration{time.Minute}, time.Hour, []time.Duration{time.Minute}},
+		"negative":       {[]time.Duration{-time.Second, math.MinInt64}, 0, []time.Duration{0, 0}},
+		"stop":           {[]time.Duration{time.Second, backoff.Stop}, 0, []time.Duration{time.Second}},
+		"stop at once":   {[]time.Duration{backoff.Stop}, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := rttest.NewScript(rttest.Step{Status: 503, Body: "x"})
+				c := retry.Config{
+					MaxAttempts: len(tt.schedule) + 1, MaxDelay: tt.maxDelay,
+					Backoff: func() backoff.BackOff { return &scripted{delays: tt.schedule} },
+				}
+				resp, err := roundTrip(t, c, s, newRequest(t, http.MethodGet, nil))
+				require.NoError(t, err)
+				require.Equal(t, 503, resp.StatusCode)
+				require.Equal(t, tt.want, waits(s.Calls()))
+			})
+		})
+	}
+}
+
+type scripted struct{ delays []time.Duration }
+
+func (s *scripted) Reset() {}
+
+func (s *scripted) NextBackOff() time.Duration {
+	d := s.delays[0]
+	s.delays = s.delays[1:]
+	return d
+}
+
+func TestNilScheduleEndsTheCall(t *testing.T) {
+	t.Parallel()
+	s := rttest.NewScript(rttest.Step{Status: 503})
+	c := retry.Config{Backoff: func() backoff.BackOff { return nil }}
+	resp, err := roundTrip(t, c, s, newRequest(t, http.MethodGet, nil))
+	require.NoError(t, err)
+	require.Equal(t, 503, resp.StatusCode)
+	require.Len(t, s.Calls(), 1)
+}
+
+func TestFullJitter(t *testing.T) {
+	t.Parallel()
+	const initial, longest, runs = 100 * time.Millisecond, time.Second, 2000
+	factory := retry.FullJitter(initial, longest)
+	upper := []time.Duration{initial, 2 * initial, 4 * initial, 8 * initial, longest, longest, longest}
+	seen := make([][]time.Duration, len(upper))
+	for range runs {
+		b := factory()
+		for i := range upper {
+			seen[i] = append(seen[i], b.NextBackOff())
+		}
+	}
+	for i, delays := range seen {
+		// Uniform over [0, upper]: 2,000 draws leave neither end empty.
+		require.LessOrEqual(t, slices.Max(delays), upper[i]+1)
+		require.Greater(t, slices.Max(delays), upper[i]*9/10)
+		require.GreaterOrEqual(t, slices.Min(delays), time.Duration(0))
+		require.Less(t, slices.Min(delays), upper[i]/10)
+	}
+}
+
+func TestFullJitterOddArguments(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ initial, longest, upper time.Duration }{
+		{0, 0, 100 * time.Millisecond},
+		{-time.Second, -time.Second, 100 * time.Millisecond},
+		{time.Second, time.Millisecond, time.Second},
+		{1, 1, 1},
+		{math.MaxInt64, math.MaxInt64, math.MaxInt64},
+	} {
+		b := retry.FullJitter(tt.initial, tt.longest)()
+		for range 100 {
+			d := b.NextBackOff()
+			require.GreaterOrEqual(t, d, time.Duration(0))
+			require.LessOrEqual(t, d-1, tt.upper)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		value    string
+		config   retry.Config
+		schedule time.Duration
+		want     []time.Duration // none: the answer is returned
+	}{
+		"seconds":                {value: "7", want: []time.Duration{7 * time.Second}},
+		"date":                   {value: "Sat, 01 Jan 2000 00:00:09 GMT", want: []time.Duration{9 * time.Second}},
+		"jitter only adds":       {value: "7", schedule: time.Second, want: []time.Duration{8 * time.Second}},
+		"jitter adds no more":    {value: "1", schedule: 9 * time.Second, want: []time.Duration{2 * time.Second}},
+		"zero is no wish":        {value: "0", schedule: time.Second, want: []time.Duration{time.Second}},
+		"past is no wish":        {value: "Fri, 31 Dec 1999 00:00:09 GMT", schedule: time.Second, want: []time.Duration{time.Second}},
+		"unreadable":             {value: "soon", schedule: time.Second, want: []time.Duration{time.Second}},
+		"negative":               {value: "-7", schedule: time.Second, want: []time.Duration{time.Second}},
+		"at the cap":             {value: "60", want: []time.Duration{time.Minute}},
+		"beyond the cap":         {value: "61"},
+		"overflow":               {value: "9223372036854775807"},
+		"beyond a cap of mine":   {value: "2", config: retry.Config{MaxRetryAfter: time.Second}},
+		"ignored":                {value: "3600", config: retry.Config{MaxRetryAfter: -1}, schedule: time.Second, want: []time.Duration{time.Second}},
+		"longer than the delays": {value: "50", config: retry.Config{MaxDelay: time.Second}, want: []time.Duration{50 * time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { // whose clock begins at 2000-01-01 00:00 UTC
+				s := rttest.NewScript(rttest.Step{Status: 429, Body: "slow down", Header: []string{"Retry-After", tt.value}}, rttest.Step{})
+				tt.config.Backoff = constant(tt.schedule)
+				resp, err := roundTrip(t, tt.config, s, newRequest(t, http.MethodGet, nil))
+				require.NoError(t, err)
+				require.Equal(t, tt.want, waits(s.Calls()))
+				if tt.want == nil {
+					require.Equal(t, 429, resp.StatusCode)
+					data, err := io.ReadAll(resp.Body)
+					require.NoError(t, err)
+					require.Equal(t, "slow down", string(data))
+				}
+			})
+		})
+	}
+}
+
+func TestErrorAsksForAWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := rttest.NewScript(rttest.Step{Err: behaving{retryable: true, notSent: true, after: 5 * time.Second}}, rttest.Step{})
+		_, err := roundTrip(t, retry.Config{Backoff: constant(0)}, s, newRequest(t, http.MethodPost, nil))
+		require.NoError(t, err)
+		require.Equal(t, []time.Duration{5 * time.Second}, waits(s.Calls()))
+	})
+	s := rttest.NewScript(rttest.Step{Err: behaving{retryable: true, after: time.Hour}})
+	_, err := roundTrip(t, retry.Config{}, s, newRequest(t, http.MethodGet, nil))
+	var e *retry.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, retry.RetryAfterTooLong, e.Reason)
+	require.Equal(t, 1, e.Attempts)
+}
+
+func TestNoWaitPastTheDeadline(t *testing.T) {
+	t.Parallel()
+	for name, step := range map[string]rttest.Step{
+		"answer": {Status: 503, Body: "sorry", Header: []string{"Retry-After", "10"}},
+		"error":  {Err: behaving{retryable: true, after: 10 * time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				s := rttest.NewScript(step)
+				begin := time.Now()
+				resp, err := roundTrip(t, retry.Config{Backoff: constant(0)}, s, newRequest(t, http.MethodGet, nil).WithContext(ctx))
+				require.Zero(t, time.Since(begin), "the caller learns it at once")
+				if step.Err == nil {
+					require.NoError(t, err)
+					data, err := io.ReadAll(resp.Body)
+					require.NoError(t, err)
+					require.Equal(t, "sorry", string(data))
+					return
+				}
+				var e *retry.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, retry.DeadlineTooClose, e.Reason)
+				require.ErrorIs(t, err, step.Err)
+			})
+		})
+	}
+}
+
+func TestCancelledWhileWaiting(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("the user closed the window")
+	for name, tt := range map[string]struct {
+		step rttest.Step
+		text string
+	}{
+		"after an answer": {
+			rttest.Step{Status: 503, Body: "sorry"},
+			"retry: 1 attempt, canceled while waiting: the user closed the window: last answer: 503 Service Unavailable",
+		},
+		"after an error": {
+			rttest.Step{Err: errBroken},
+			"retry: 1 attempt, canceled while waiting: the user closed the window: last error: connection broken",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(time.Second, func() { cancel(gone) })
+				s := rttest.NewScript(tt.step)
+				begin := time.Now()
+				_, err := roundTrip(t, retry.Config{Backoff: constant(5 * time.Second)}, s, newRequest(t, http.MethodGet, nil).WithContext(ctx))
+				require.Equal(t, time.Second, time.Since(begin))
+				require.ErrorIs(t, err, gone)
+				require.EqualError(t, err, tt.text)
+				var e *retry.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, retry.Canceled, e.Reason)
+				require.Equal(t, tt.step.Status, e.Status)
+				if tt.step.Err != nil {
+					require.ErrorIs(t, err, tt.step.Err)
+				}
+			})
+		})
+	}
+}
+
+func TestTimeoutShowsThroughClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := rttest.NewScript(rttest.Step{Err: errBroken}, rttest.Step{Wait: time.Hour})
+		client := &http.Client{Transport: newPolicy(t, retry.Config{Backoff: constant(0)}).Wrap(s), Timeout: time.Minute}
+		resp, err := client.Do(newRequest(t, http.MethodGet, nil))
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		var e *url.Error
+		require.ErrorAs(t, err, &e)
+		require.True(t, e.Timeout())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+	require.False(t, (&retry.Error{Err: errBroken}).Timeout())
+	require.True(t, (&retry.Error{Err: errBroken, Cause: context.DeadlineExceeded}).Timeout())
+}
+
+func TestInvalidConfig(t *testing.T) {
+	t.Parallel()
+	_, err := retry.New(retry.Config{MaxDelay: -time.Second, BufferResponses: -1})
+	require.EqualError(t, err, "retry: Config.MaxDelay is -1s: must not be negative\n"+
+		"retry: Config.BufferResponses is -1: must not be negative")
+}
+
+func TestNilNextIsTheDefaultTransport(t *testing.T) {
+	t.Parallel()
+	rt := newPolicy(t, retry.Config{}).Wrap(nil)
+	require.Same(t, http.DefaultTransport, rt.(interface{ Unwrap() http.RoundTripper }).Unwrap())
+}
+
+func TestReasonString(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for r := retry.NotRetryable; r <= retry.Canceled; r++ {
+		require.NotEqual(t, "unknown", r.String())
+		require.False(t, seen[r.String()])
+		seen[r.String()] = true
+	}
+	require.Equal(t, "unknown", retry.Reason(0).String())
+	require.Equal(t, "unknown", (retry.Canceled + 1).String())
+	require.Equal(t, "unknown", retry.Reason(-1).String())
+}
