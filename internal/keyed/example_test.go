@@ -1,0 +1,30 @@
+package keyed_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/keyed"
+)
+
+func ExampleMap() {
+	start := time.Now()
+	calls := keyed.New(keyed.Config[string, atomic.Int64]{
+		Max:  10_000,
+		Idle: 10 * time.Minute,
+		New:  func(string) *atomic.Int64 { return new(atomic.Int64) },
+	})
+	call := func(host string) {
+		e := calls.Acquire(host, time.Since(start))
+		defer e.Release()
+		e.Value().Add(1)
+	}
+	call("api.example.com")
+	call("api.example.com")
+
+	for host, n := range calls.All() {
+		fmt.Println(host, n.Load())
+	}
+	// Output: api.example.com 2
+}

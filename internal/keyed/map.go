@@ -1,0 +1,170 @@
+package keyed
+
+import (
+	"hash/maphash"
+	"iter"
+	"math"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config says what a [Map] holds and for how long.
+type Config[K comparable, V any] struct {
+	// Max bounds the number of entries; it must be positive. Only entries in
+	// use may exceed it: a map never holds more than Max entries or, if that
+	// is more, the entries in use.
+	Max int
+
+	// Idle is how long an entry stays without an Acquire or a Peek before it
+	// may be dropped. Zero or less: for as long as there is room.
+	Idle time.Duration
+
+	// New makes the value of a new key; it must be set. It is called without
+	// a lock held. When goroutines race for the same new key it may be called
+	// more than once, and all values but one are dropped.
+	New func(K) *V
+
+	// Keep, if set, reports that a value is worth more than others, as the
+	// state of an open circuit is. Such an entry is not dropped for being
+	// idle, and makes room for another only when nothing else can. Keep must
+	// be fast and must not call the map: it runs with the map's lock held.
+	// Nobody holds the entry during the call.
+	Keep func(*V) bool
+}
+
+// A Map holds one value per key, up to a bound. The zero value is not usable;
+// make one with [New]. It is safe for concurrent use.
+type Map[K comparable, V any] struct {
+	newValue func(K) *V
+	keep     func(*V) bool
+	max      int
+	idle     int64
+	grain    int64 // the low bits that a time of use does not keep, all ones
+	seed     maphash.Seed
+
+	table atomic.Pointer[table[K, V]] // changed with mu held, read without
+
+	mu     sync.Mutex
+	count  int
+	latest time.Duration // the time of the last insertion
+	plain  list[K, V]    // the queue to go
+	kept   list[K, V]    // entries that were worth keeping when their turn came
+}
+
+// New returns an empty map. It panics when Max is not positive or New is nil.
+func New[K comparable, V any](c Config[K, V]) *Map[K, V] {
+	if c.Max <= 0 || c.New == nil {
+		panic("keyed: Config needs a positive Max and a New")
+	}
+	m := &Map[K, V]{
+		newValue: c.New,
+		keep:     c.Keep,
+		max:      c.Max,
+		idle:     math.MaxInt64,
+		grain:    math.MaxInt64,
+		seed:     maphash.MakeSeed(),
+	}
+	if c.Idle > 0 {
+		m.idle = int64(c.Idle)
+		m.grain = 1<<(bits.Len64(uint64(c.Idle)/16|2)-1) - 1
+	}
+	m.table.Store(newTable[K, V](7))
+	m.plain.init()
+	m.kept.init()
+	return m
+}
+
+// Acquire returns the entry of key, made if there is none. The entry is in use
+// until its Release: it stays in the map, and it is the only one of its key.
+//
+// The time now is measured from any fixed start. It need not grow from call to
+// call: an earlier time does not take a later use back.
+//
+// For a present key Acquire allocates nothing. It takes no lock either, unless
+// it meets the entry while that is being moved, or examined for eviction.
+func (m *Map[K, V]) Acquire(key K, now time.Duration) *Entry[K, V] {
+	hash, stamp := maphash.Comparable(m.seed, key), m.stamp(now)
+	if e := m.table.Load().acquire(hash, key, stamp); e != nil {
+		return e
+	}
+	if e := m.acquireLocked(hash, key, stamp); e != nil {
+		return e
+	}
+	return m.insert(hash, key, m.newValue(key), now)
+}
+
+// Peek is like [Map.Acquire] for a key that is present, and otherwise reports
+// false.
+func (m *Map[K, V]) Peek(key K, now time.Duration) (*Entry[K, V], bool) {
+	hash, stamp := maphash.Comparable(m.seed, key), m.stamp(now)
+	e := m.table.Load().acquire(hash, key, stamp)
+	if e == nil {
+		e = m.acquireLocked(hash, key, stamp)
+	}
+	return e, e != nil
+}
+
+// Len returns the number of entries.
+func (m *Map[K, V]) Len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.count
+}
+
+// All returns the entries as they are when the iteration starts, in no order.
+// It copies them first, so that the loop body runs without a lock and may call
+// the map. It does not acquire them: a value may leave the map, and may be in
+// use by others, while the body looks at it.
+func (m *Map[K, V]) All() iter.Seq2[K, *V] {
+	return func(yield func(K, *V) bool) {
+		for _, e := range m.entries() {
+			if !yield(e.key, e.value) {
+				return
+			}
+		}
+	}
+}
+
+func (m *Map[K, V]) entries() []*Entry[K, V] {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.table.Load().appendTo(make([]*Entry[K, V], 0, m.count))
+}
+
+func (m *Map[K, V]) acquireLocked(hash uint64, key K, stamp int64) *Entry[K, V] {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.table.Load().acquire(hash, key, stamp)
+}
+
+// insert adds an entry for key, unless another goroutine has been faster.
+func (m *Map[K, V]) insert(hash uint64, key K, value *V, now time.Duration) *Entry[K, V] {
+	stamp := m.stamp(now)
+	e := &Entry[K, V]{key: key, value: value, hash: hash, home: m}
+	e.used.Store(stamp &^ touched)
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.table.Load()
+	if first := t.acquire(hash, key, stamp); first != nil {
+		return first
+	}
+	m.latest = now
+	m.evict(1)
+	if m.count < m.max {
+		e.refs.Store(1)
+		m.plain.pushNew(e)
+	} else {
+		e.refs.Store(1 + parked)
+	}
+	m.count++
+	t.catchUp()
+	if m.count > len(t.buckets) {
+		t = t.doubled()
+		m.table.Store(t)
+	}
+	t.add(e)
+	return e
+}

@@ -1,0 +1,199 @@
+package keyed_test
+
+import (
+	"maps"
+	"math"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/keyed"
+)
+
+type state struct {
+	key  string
+	keep bool
+}
+
+func newState(key string) *state { return &state{key: key} }
+
+func kept(s *state) bool { return s.keep }
+
+// use acquires the keys one after the other and releases each at once.
+func use(m *keyed.Map[string, state], now time.Duration, keys ...string) {
+	for _, k := range keys {
+		m.Acquire(k, now).Release()
+	}
+}
+
+func keysOf[K comparable, V any](m *keyed.Map[K, V]) []K {
+	var keys []K
+	for k := range m.All() {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+func TestAcquireSharesOneEntry(t *testing.T) {
+	t.Parallel()
+	made := 0
+	m := keyed.New(keyed.Config[string, state]{Max: 2, New: func(key string) *state {
+		made++
+		return newState(key)
+	}})
+
+	first := m.Acquire("a", 0)
+	second := m.Acquire("a", time.Second)
+	other := m.Acquire("b", 0)
+
+	require.Equal(t, "a", first.Key())
+	require.Equal(t, &state{key: "a"}, first.Value())
+	require.Same(t, first.Value(), second.Value())
+	require.NotSame(t, first.Value(), other.Value())
+	require.Equal(t, 2, made)
+	require.Equal(t, 2, m.Len())
+
+	value := first.Value()
+	first.Release()
+	second.Release()
+	again := m.Acquire("a", time.Minute)
+	require.Same(t, value, again.Value(), "an entry outlives its use")
+	require.Equal(t, 2, made)
+}
+
+func TestPeek(t *testing.T) {
+	t.Parallel()
+	m := keyed.New(keyed.Config[string, state]{Max: 1, New: newState})
+
+	_, ok := m.Peek("a", 0)
+	require.False(t, ok)
+	require.Zero(t, m.Len(), "Peek inserts nothing")
+
+	use(m, 0, "a")
+	e, ok := m.Peek("a", 0)
+	require.True(t, ok)
+	require.Equal(t, "a", e.Key())
+	held := m.Acquire("b", 0)
+	require.ElementsMatch(t, []string{"a", "b"}, keysOf(m), "a peeked entry is in use")
+	e.Release()
+	require.Equal(t, []string{"b"}, keysOf(m))
+	held.Release()
+}
+
+func TestAll(t *testing.T) {
+	t.Parallel()
+	m := keyed.New(keyed.Config[string, state]{Max: 4, New: newState})
+	require.Empty(t, keysOf(m))
+	use(m, 0, "a", "b", "c")
+
+	require.Equal(t, map[string]*state{"a": {key: "a"}, "b": {key: "b"}, "c": {key: "c"}}, maps.Collect(m.All()))
+
+	seen := 0
+	for k := range m.All() {
+		seen++
+		use(m, 0, "a new key beside "+k)
+	}
+	require.Equal(t, 3, seen, "the loop sees what was there when it began")
+	for range m.All() {
+		break
+	}
+}
+
+func TestPanicLeavesTheMapUsable(t *testing.T) {
+	t.Parallel()
+	t.Run("New", func(t *testing.T) {
+		t.Parallel()
+		fail := true
+		m := keyed.New(keyed.Config[string, state]{Max: 1, New: func(key string) *state {
+			if fail {
+				panic("no value")
+			}
+			return newState(key)
+		}})
+		require.PanicsWithValue(t, "no value", func() { m.Acquire("a", 0) })
+		require.Zero(t, m.Len())
+		fail = false
+		use(m, 0, "a", "b")
+		require.Equal(t, []string{"b"}, keysOf(m))
+	})
+	t.Run("Keep", func(t *testing.T) {
+		t.Parallel()
+		fail := true
+		m := keyed.New(keyed.Config[string, state]{Max: 1, New: newState, Keep: func(*state) bool {
+			if fail {
+				panic("no answer")
+			}
+			return false
+		}})
+		use(m, 0, "a")
+		require.PanicsWithValue(t, "no answer", func() { m.Acquire("b", 0) })
+		require.Equal(t, []string{"a"}, keysOf(m))
+		e := m.Acquire("a", 0)
+		fail = false
+		use(m, 0, "b")
+		e.Release()
+		use(m, 0, "c")
+		require.Equal(t, []string{"c"}, keysOf(m))
+	})
+}
+
+func TestMisusePanics(t *testing.T) {
+	t.Parallel()
+	require.Panics(t, func() { keyed.New(keyed.Config[string, state]{Max: 0, New: newState}) })
+	require.Panics(t, func() { keyed.New(keyed.Config[string, state]{Max: -1, New: newState}) })
+	require.Panics(t, func() { keyed.New(keyed.Config[string, state]{Max: 1}) })
+
+	e := keyed.New(keyed.Config[string, state]{Max: 1, New: newState}).Acquire("a", 0)
+	e.Release()
+	require.Panics(t, e.Release)
+}
+
+func TestKeyUnequalToItself(t *testing.T) {
+	t.Parallel()
+	m := keyed.New(keyed.Config[float64, int]{Max: 3, New: func(float64) *int { return new(int) }})
+	for range 100 {
+		m.Acquire(math.NaN(), 0).Release()
+	}
+	require.Equal(t, 3, m.Len())
+}
+
+func TestHitDoesNotAllocate(t *testing.T) {
+	m := keyed.New(keyed.Config[origin, int]{Max: 100, Idle: time.Minute, New: newInt})
+	keys := origins(50)
+	now := time.Duration(0)
+	each := func() {
+		for _, k := range keys {
+			now += time.Second / 10
+			m.Acquire(k, now).Release()
+			if e, ok := m.Peek(k, now); ok {
+				e.Release()
+			}
+		}
+	}
+	each()
+	require.Zero(t, testing.AllocsPerRun(100, each))
+}
+
+func TestMemoryPerEntry(t *testing.T) {
+	const n = 1 << 17
+	keys := origins(n)
+	value := new(int)
+	inUse := func() uint64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	before := inUse()
+	m := keyed.New(keyed.Config[origin, int]{Max: n, New: func(origin) *int { return value }})
+	for _, k := range keys {
+		m.Acquire(k, 0).Release()
+	}
+	perEntry := float64(inUse()-before) / n
+	require.Equal(t, n, m.Len())
+	require.Less(t, perEntry, 110.0, "bytes")
+	runtime.KeepAlive(keys)
+	t.Logf("%.0f bytes an entry", perEntry)
+}
