@@ -1,0 +1,41 @@
+// Package breaker stops calls to an upstream that keeps failing, and lets them
+// through again when it is back.
+//
+//	circuits, err := breaker.New(breaker.Config{})
+//	if err != nil {
+//		return err
+//	}
+//	client := &http.Client{Transport: circuits.Wrap(http.DefaultTransport)}
+//
+// Each key, by default each scheme, host and port, has a circuit of
+// github.com/sony/gobreaker/v2. It is closed at first: calls go through and are
+// counted. When too many fail it opens: calls get an [*OpenError] at once, and
+// nothing is sent. After Config.OpenTimeout it is half-open: a few probes go
+// through, and close it if they succeed.
+//
+// # When it opens
+//
+// After ten failures in a row, or when half of at least twenty calls of the last
+// 30 seconds failed. The first rule is for the API that is called now and then,
+// the second for the busy one that fails in part. Ten, because three attempts
+// of each of three calls are no reason yet to refuse a fourth; half, because an
+// upstream that answers every second call is worse with retries than without.
+//
+// # What counts
+//
+//	failure         a transport error, a 5xx, what Config.Check rejects, a body that breaks off, a panic
+//	success         any other answer, once its body was read or closed
+//	neither         a call whose context is over, an error from below that says NotSent
+//
+// A call counts when its body ends: its result comes late if the caller reads
+// slowly, and never if the body is not closed. A probe has a lease for that case.
+// A result that comes after the circuit has changed its state, or is older than
+// Config.Window, changes nothing.
+//
+// # Above it
+//
+// The method Ready of a [Breaker] tells whether a call would be refused, without
+// taking a probe; ratelimit.Config.Ready asks it before a request queues. retry
+// sees in the error when the next probe is due, and waits for it if the deadline
+// allows.
+package breaker
