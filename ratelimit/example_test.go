@@ -1,0 +1,85 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/ratelimit"
+)
+
+func Example() {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+
+	limiter, err := ratelimit.New(ratelimit.Config{Rate: 100, Burst: 1})
+	if err != nil {
+		panic(err)
+	}
+	client := &http.Client{Transport: limiter.Wrap(http.DefaultTransport)}
+
+	begin := time.Now()
+	for range 6 {
+		resp, err := client.Get(server.URL)
+		if err != nil {
+			panic(err)
+		}
+		resp.Body.Close()
+	}
+	fmt.Println(time.Since(begin) >= 50*time.Millisecond)
+	// Output: true
+}
+
+// Who can't be served in time learns it at once.
+func ExampleError() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "30")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer server.Close()
+
+	limiter, err := ratelimit.New(ratelimit.Config{
+		Key: func(*http.Request) string { return "billing API" },
+	})
+	if err != nil {
+		panic(err)
+	}
+	client := &http.Client{Transport: limiter.Wrap(http.DefaultTransport)}
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		panic(err)
+	}
+	resp.Body.Close()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+	if err != nil {
+		panic(err)
+	}
+	_, err = client.Do(req)
+	if e, ok := errors.AsType[*ratelimit.Error](err); ok {
+		fmt.Printf("%s is held for %v: %v\n", e.Key, e.Wait.Round(time.Second), e.Reason)
+	}
+	// Output: billing API is held for 30s: too late for the deadline
+}
+
+// With Ready, requests to an open circuit neither queue nor cost a token.
+func ExampleConfig_ready() {
+	circuits, err := breaker.New(breaker.Config{})
+	if err != nil {
+		panic(err)
+	}
+	limiter, err := ratelimit.New(ratelimit.Config{Rate: 20, Ready: circuits.Ready})
+	if err != nil {
+		panic(err)
+	}
+	client := &http.Client{Transport: limiter.Wrap(circuits.Wrap(http.DefaultTransport))}
+	fmt.Println(client.Transport != nil)
+	// Output: true
+}
