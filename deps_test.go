@@ -1,0 +1,40 @@
+package holdfast_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Whoever imports one package gets its own dependency and no other.
+func TestDependencies(t *testing.T) {
+	t.Parallel()
+	const module = "github.com/holdfast-go/holdfast"
+	for pkg, want := range map[string][]string{
+		".":           nil,
+		"./retry":     {"github.com/cenkalti/backoff/v4"},
+		"./ratelimit": {"golang.org/x/time/rate"},
+		"./breaker":   {"github.com/sony/gobreaker/v2"},
+	} {
+		t.Run(pkg, func(t *testing.T) {
+			t.Parallel()
+			out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", pkg).Output() // #nosec G204 -- from the table above
+			require.NoError(t, err)
+			var foreign []string
+			for path := range strings.FieldsSeq(string(out)) {
+				own, ok := strings.CutPrefix(path, module)
+				switch {
+				case !ok:
+					foreign = append(foreign, path)
+				case !strings.HasPrefix(own, "/internal/"):
+					require.Equal(t, strings.TrimPrefix(pkg, "."), own, "packages do not import each other")
+				}
+			}
+			slices.Sort(foreign)
+			require.Equal(t, want, foreign)
+		})
+	}
+}

@@ -1,0 +1,48 @@
+// Package holdfast makes a program's calls to other people's HTTP APIs survive
+// the real world: providers that are down, slow, overloaded, or cut the
+// connection when the work is half done.
+//
+// Each part is a middleware around an [http.RoundTripper], in a package of its
+// own that can be used alone: retry, ratelimit and breaker. This package puts
+// them together. An existing client keeps its settings and gets a new
+// Transport:
+//
+//	circuits, err := breaker.New(breaker.Config{})
+//	…
+//	limits, err := ratelimit.New(ratelimit.Config{Rate: 20, Ready: circuits.Ready})
+//	…
+//	retries, err := retry.New(retry.Config{})
+//	…
+//	client.Transport = holdfast.Chain(client.Transport, retries.Wrap, limits.Wrap, circuits.Wrap)
+//
+// # The order
+//
+// The first middleware given to [Chain] is the outermost. This order works, and
+// each place has its reason:
+//
+//	holdfast.Chain(http.DefaultTransport, retries.Wrap, limits.Wrap, circuits.Wrap)
+//
+//	retry        one logical call, many attempts; everything below happens once per attempt
+//	 limit        asks the circuit first, waits for its turn, or refuses at once when the deadline can't be met
+//	  breaker      an open circuit ends the attempt here; the limiter takes its token back
+//	   transport    net/http
+//	  breaker      counts the outcome when the body has been read or closed
+//	 limit        learns from a 429 or 503 with Retry-After: the whole key pauses
+//	retry        waits and goes down again, or returns what it has
+//
+// With retry inside the limiter, repeated attempts would go out unlimited. With
+// the breaker outside the limiter, time in the queue would look like a slow
+// upstream, and a half-open circuit's probe would stand in line.
+//
+// # How the parts work together
+//
+// The packages do not import each other. A refusal is an error with methods:
+// Retryable and RetryAfter tell retry whether and when to come again, NotSent
+// tells retry that even a POST may be sent again, and the limiter that its token
+// was not used. Errors of other middlewares that have these methods are
+// treated alike.
+//
+// All of it keeps the contract of RoundTripper: the request is not changed, its
+// body is closed exactly once, any answer comes back with a nil error, bodies
+// stream in both directions, and nothing is left running.
+package holdfast
