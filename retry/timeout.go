@@ -1,0 +1,96 @@
+package retry
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/httpx"
+)
+
+// AttemptTimeout returns a middleware that gives every attempt the time d to
+// answer. It belongs below [Policy.Wrap], and below a limiter and a breaker, so
+// that waiting there does not count:
+//
+//	holdfast.Chain(nil, retries.Wrap, limits.Wrap, circuits.Wrap, retry.AttemptTimeout(2*time.Second))
+//
+// The clock stops when the answer's header has arrived; its body can be read
+// without haste. When the time is up the attempt ends with a [*TimeoutError],
+// which a Policy repeats like any other transport error. The caller's own
+// deadline and cancellation are reported as they are.
+//
+// With a d of 0 or less there is no limit and the middleware costs nothing.
+func AttemptTimeout(d time.Duration) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
+		next = httpx.Base(next)
+		if d <= 0 {
+			return next
+		}
+		return &timeLimit{next: next, expired: &TimeoutError{Limit: d}}
+	}
+}
+
+// TimeoutError is returned for an attempt that has used up its time. It is not
+// context.DeadlineExceeded: that is the caller's deadline.
+type TimeoutError struct {
+	// Limit is the time that the attempt had.
+	Limit time.Duration
+}
+
+// Error names the limit.
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("retry: no answer to this attempt within %v", e.Limit)
+}
+
+// Timeout is true.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// Retryable is true: the next attempt may be faster.
+func (e *TimeoutError) Retryable() bool { return true }
+
+type timeLimit struct {
+	next    http.RoundTripper
+	expired *TimeoutError // the same for every attempt, and the cause of its context's end
+}
+
+// RoundTrip sends req and cancels it if no answer comes in time.
+func (t *timeLimit) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	timer := time.AfterFunc(t.expired.Limit, func() { cancel(t.expired) })
+	answered := false
+	defer func() {
+		timer.Stop()
+		if !answered {
+			cancel(nil)
+		}
+	}()
+	resp, err := t.next.RoundTrip(req.WithContext(ctx))
+	if err != nil || resp == nil {
+		if err != nil && context.Cause(ctx) == t.expired { //nolint:errorlint // the very value
+			return resp, t.expired
+		}
+		return resp, err
+	}
+	if !timer.Stop() {
+		// The answer came in the same moment. Its body is dead, or soon will be.
+		httpx.Discard(resp)
+		cancel(t.expired)
+		return nil, context.Cause(ctx)
+	}
+	answered = true
+	httpx.Watch(resp, canceler(cancel))
+	return resp, nil
+}
+
+// CloseIdleConnections forwards to the transport below.
+func (t *timeLimit) CloseIdleConnections() { httpx.CloseIdle(t.next) }
+
+// Unwrap returns the transport below.
+func (t *timeLimit) Unwrap() http.RoundTripper { return t.next }
+
+// canceler frees an attempt's context when its body has ended.
+type canceler context.CancelCauseFunc
+
+// End cancels.
+func (c canceler) End(error) { c(nil) }
