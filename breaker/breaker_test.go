@@ -452,7 +452,7 @@ func TestKey(t *testing.T) {
 func TestOpenCircuitOutlivesManyKeys(t *testing.T) {
 	t.Parallel()
 	c := one
-	c.MaxKeys = 100
+	c.MaxKeys, c.OpenTimeout = 100, time.Hour
 	b := newBreaker(t, c)
 	trip(t, b, host)
 	good := b.Wrap(rttest.NewScript())
