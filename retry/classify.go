@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -13,13 +14,45 @@ import (
 	"github.com/holdfast-go/holdfast/internal/header"
 )
 
-// idempotentKey marks a context made by Idempotent.
-type idempotentKey struct{}
+// Attempt is the outcome of one attempt, for Config.Classify.
+type Attempt struct {
+	// Request is the caller's. Read it only.
+	Request *http.Request
+	// Number counts the attempts of the call from 1.
+	Number int
+	// Response is the answer, with its body unread; nil after an error. Its
+	// body must be left as it is.
+	Response *http.Response
+	// Err is the transport's error; nil if there is a Response.
+	Err error
+	// NeverSent says that the server has certainly seen nothing of the request.
+	NeverSent bool
+}
 
-// Idempotent returns a context whose requests may be repeated whatever their
-// method: sending them twice does what sending them once does.
-func Idempotent(ctx context.Context) context.Context {
-	return context.WithValue(ctx, idempotentKey{}, true)
+// Verdict is what an attempt's outcome means.
+type Verdict int
+
+// The verdicts of Config.Classify.
+const (
+	// ByDefault leaves the decision to the policy.
+	ByDefault Verdict = iota
+	// Accept ends the call with this outcome.
+	Accept
+	// Stop calls the outcome a failure that is not repeated.
+	Stop
+	// RetryIfSafe repeats the request if it is idempotent or was never sent.
+	RetryIfSafe
+	// RetryAnyway repeats the request whatever its method.
+	RetryAnyway
+)
+
+// safe reports whether the method of req only reads (RFC 9110, section 9.2.1).
+func safe(req *http.Request) bool {
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
 }
 
 // idempotent reports whether the server may see req more than once: by its
@@ -38,15 +71,6 @@ func idempotent(req *http.Request) bool {
 	return req.Context().Value(idempotentKey{}) != nil
 }
 
-// safe reports whether the method of req only reads (RFC 9110, section 9.2.1).
-func safe(req *http.Request) bool {
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
-	}
-	return false
-}
-
 // statusOverloaded is what Anthropic, Notion and others send when overloaded.
 const statusOverloaded = 529
 
@@ -55,6 +79,12 @@ const statusOverloaded = 529
 func failedStatus(req *http.Request, resp *http.Response) bool {
 	if resp == nil || resp.StatusCode < http.StatusBadRequest {
 		return false
+	}
+	switch shouldRetry(resp.Header) {
+	case "true":
+		return true
+	case "false":
+		// A failure all the same, if it was one. judge stops it.
 	}
 	switch resp.StatusCode {
 	case http.StatusRequestTimeout, http.StatusMisdirectedRequest, http.StatusTooEarly,
@@ -65,6 +95,17 @@ func failedStatus(req *http.Request, resp *http.Response) bool {
 		return safe(req)
 	}
 	return false
+}
+
+// shouldRetry is the server's own word on repeating: "true", "false" or
+// nothing that counts. OpenAI and Stripe send it.
+func shouldRetry(h http.Header) string {
+	for _, name := range [...]string{"X-Should-Retry", "Stripe-Should-Retry"} {
+		if values := h[name]; len(values) > 0 {
+			return strings.ToLower(strings.TrimSpace(values[0]))
+		}
+	}
+	return ""
 }
 
 // Errors from below say by these methods what package retry can't know.
@@ -83,36 +124,22 @@ type (
 	}
 )
 
-// verdict is what an attempt's outcome means.
-type verdict struct {
-	reason Reason        // why it can't be repeated; 0 if it can
-	asked  time.Duration // the wait that the server or the error wants; 0 if none
-}
-
-// judge classifies a failed attempt: err is the transport error, or what is
-// wrong with resp if it is not the status.
-func judge(req *http.Request, resp *http.Response, err error) verdict {
-	var v verdict
-	if err != nil && permanent(req, err) {
-		v.reason = NotRetryable
-		return v
-	}
-	if !idempotent(req) && (resp != nil || !neverSent(err)) {
-		v.reason = NotIdempotent
-		return v
-	}
+// askedBy returns the wait that the error or the answer wants; 0 if none.
+func askedBy(resp *http.Response, err error) time.Duration {
 	if e, ok := errors.AsType[retryAfter](err); ok {
-		v.asked = e.RetryAfter()
-	} else if resp != nil {
-		v.asked, _ = header.RetryAfter(resp.Header, time.Now())
+		return e.RetryAfter()
 	}
-	return v
+	if resp == nil {
+		return 0
+	}
+	wait, _ := header.RetryAfter(resp.Header, time.Now())
+	return wait
 }
 
 // permanent reports whether err would only happen again, or nobody waits any
 // more for anything else. It goes by types, never by text.
-func permanent(req *http.Request, err error) bool {
-	if req.Context().Err() != nil {
+func permanent(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
 		return true
 	}
 	if e, ok := errors.AsType[retryable](err); ok {
@@ -130,7 +157,7 @@ func permanent(req *http.Request, err error) bool {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return true
 	}
-	return errors.Is(err, http.ErrSchemeMismatch) || !transportable(req)
+	return errors.Is(err, http.ErrSchemeMismatch)
 }
 
 // transportable reports whether the URL is one that an HTTP transport can
@@ -138,14 +165,4 @@ func permanent(req *http.Request, err error) bool {
 func transportable(req *http.Request) bool {
 	return req.URL != nil && req.URL.Host != "" &&
 		(req.URL.Scheme == "http" || req.URL.Scheme == "https")
-}
-
-// neverSent reports whether err proves that the server has seen nothing of the
-// request: there was no connection, or something below refused it.
-func neverSent(err error) bool {
-	if e, ok := errors.AsType[notSent](err); ok && e.NotSent() {
-		return true
-	}
-	e, ok := errors.AsType[*net.OpError](err)
-	return ok && e.Op == "dial"
 }

@@ -7,7 +7,8 @@
 //	}
 //	client := &http.Client{Transport: policy.Wrap(http.DefaultTransport)}
 //
-// A [Policy] is made once and shared. It holds no state of calls.
+// A [Policy] is made once and shared. It holds no state of calls. [Do] applies
+// the same policy to work that is not HTTP.
 //
 // # What is repeated
 //
@@ -24,28 +25,74 @@
 // A request is idempotent if its method is GET, HEAD, OPTIONS, TRACE, PUT or
 // DELETE (RFC 9110, section 9.2.2), if it has an Idempotency-Key or
 // X-Idempotency-Key field, or if its context comes from [Idempotent]. The first
-// four methods are safe. A request was never sent if no connection could be
-// made, or if the error has a method NotSent that says so, as that of an open
-// circuit breaker has.
+// four methods are safe.
+//
+// A request was never sent if dialling failed, if net/http reports by
+// httptrace that it never got a connection, as when the TLS handshake fails, if
+// the server refused the HTTP/2 stream (REFUSED_STREAM), or if the error has a
+// method NotSent that says so, as that of an open circuit breaker has. net/http
+// itself repeats what a connection that the server had closed never carried.
+//
+// The server's own word counts: X-Should-Retry or Stripe-Should-Retry with
+// "true" makes any failed status one that is repeated, for an idempotent
+// request, and with "false" none.
 //
 // Never repeated: certificates that do not verify, hosts that do not exist,
 // peers that do not speak TLS, schemes that are not http or https, errors
 // wrapped in backoff.Permanent, errors whose method Retryable says false, and
 // calls whose caller has gone. They are told apart by type.
 //
+// Config.Classify overrules the table, Config.Check adds to it.
+//
 // # When
 //
 // The delays come from a schedule of github.com/cenkalti/backoff/v4, by default
-// exponential with full jitter, see [FullJitter]. A Retry-After in seconds, with
-// a fraction, or as a date (RFC 9110, section 10.2.3), also Retry-After-Ms, is
-// kept to: the wait is never shorter, and longer by at most as much again. A
-// wish beyond Config.MaxRetryAfter ends the call. A wait that would not end
-// before the context's deadline is not begun.
+// exponential with full jitter, see [FullJitter]; [EqualJitter],
+// [DecorrelatedJitter], [Constant] and any schedule of that package will do. A
+// Retry-After in seconds, with a fraction, or as a date (RFC 9110, section
+// 10.2.3), also Retry-After-Ms, is kept to: the wait is never shorter, and
+// longer by at most as much again. A wish beyond Config.MaxRetryAfter ends the
+// call. A wait that would not end before the context's deadline is not begun.
+//
+// # How often
+//
+// Config.MaxAttempts bounds one call, Config.MaxElapsed its time, and a [Budget]
+// the repetitions of all calls together. Attempts that a limiter or an open
+// circuit refused were not sent and do not count. Of two retry layers the inner
+// one leaves the repetitions of the outer one alone: attempts add up but do not
+// multiply.
+//
+// What repetition does to an upstream in trouble, in a simulation: a thousand
+// clients with a call every four seconds each, an upstream that is dead for 60
+// seconds and then has a quarter more capacity than the normal load, callers who
+// wait for a second. Load while it was dead and after, the normal load being 1:
+//
+//	                                     mean   peak  after  recovered
+//	no repetition                        1.00   1.14   1.14  within 1s
+//	4 attempts, every 500 ms             3.95   4.23   2.38  within 1s
+//	4 attempts, full jitter              3.99   4.59   1.18  within 1s
+//	… and Retry-After: 5                 3.49   4.15   8.94  not in 40s
+//	4 attempts, full jitter, budget      1.10   2.01   1.14  within 1s
+//	… and Retry-After: 5                 1.10   1.99   1.14  within 1s
+//
+// Retry-After without a budget gathers the callers of many seconds and lets them
+// go at once: the upstream falls behind, answers nobody in time, and is kept busy
+// by those who ask again. The budget spends what it has saved in the first
+// second, hence its peak, and then lets a tenth more through. The test
+// TestSimulatedOutage prints the table.
+//
+// # Time limits
+//
+// The context's deadline, or http.Client.Timeout, is for the whole call.
+// [AttemptTimeout] is a middleware for the place below limiter and breaker that
+// limits each attempt; its error is repeated, and is not the caller's deadline.
 //
 // # What comes back
 //
 // When a call is not repeated any more, its last answer comes back as it is,
-// unread. After a transport error the caller gets an [*Error] that wraps it.
+// unread. After a transport error the caller gets an [*Error] that wraps it, with
+// the history of the attempts. [AttemptsOf] tells how often a call was sent that
+// has an answer.
 //
 // # Bodies
 //
@@ -56,4 +103,10 @@
 //
 // An answer that is thrown away is read to its end first, for at most 64 KiB and
 // 100 ms, so that its connection can be used again.
+//
+// # What it costs
+//
+// A call that succeeds at once costs no allocation if it may be repeated. One
+// that may not, such as a POST without a key, costs five for the trace that tells
+// whether it was sent. A budget costs a lookup and a lock per call.
 package retry

@@ -4,13 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // Error is what a call returns that was, or could have been, sent again and
 // ended without a response. The error of a call that failed at once, in a way
 // that is never retried, is returned as it is.
 type Error struct {
-	// Attempts is how often the call was sent, at least 1.
+	// Attempts is how often it was tried, at least once. Attempts that
+	// something below has refused are among them.
 	Attempts int
 	// Reason says why it was not sent again.
 	Reason Reason
@@ -21,6 +23,20 @@ type Error struct {
 	Err error
 	// Cause is the cause of the context's end, for the reason Canceled.
 	Cause error
+	// History has one entry for each attempt.
+	History []Try
+}
+
+// Try is one attempt of a call.
+type Try struct {
+	// Status is that of the answer; 0 if there was none.
+	Status int
+	// Err is what failed; nil if it was the status alone.
+	Err error
+	// At is when the attempt had ended.
+	At time.Time
+	// Delay is the wait that was planned after it; 0 after the last one.
+	Delay time.Duration
 }
 
 // Error tells the number of attempts, the reason and the last failure. It
@@ -53,6 +69,9 @@ func (e *Error) Unwrap() []error {
 	}
 	return errs
 }
+
+// Retryable is false: a retry layer above would only multiply the attempts.
+func (e *Error) Retryable() bool { return false }
 
 // Timeout reports whether the call ended because of a time limit. http.Client
 // and url.Error ask for it.

@@ -18,7 +18,7 @@ type Hooks struct {
 
 // Event is one decision about one failed attempt.
 type Event struct {
-	// Request is the caller's. Read it only.
+	// Request is the caller's, nil for Do. Read it only.
 	Request *http.Request
 	// Attempt is the number of the attempt that failed, from 1.
 	Attempt int
@@ -46,6 +46,9 @@ const (
 	NotIdempotent
 	// AttemptsExhausted means: Config.MaxAttempts have been made.
 	AttemptsExhausted
+	// NestedRetry means: the call is part of another retry layer's repetition.
+	// Two layers add up, but do not multiply.
+	NestedRetry
 	// BodyNotRepeatable means: the body has been sent in part, has no GetBody, and
 	// is longer than Config.MaxBuffer.
 	BodyNotRepeatable
@@ -56,19 +59,27 @@ const (
 	BackoffStopped
 	// DeadlineTooClose means: the wait would not end before the context's deadline.
 	DeadlineTooClose
+	// ElapsedTimeTooLong means: the wait would not end within
+	// Config.MaxElapsed.
+	ElapsedTimeTooLong
+	// BudgetExhausted means: Config.Budget has nothing left for repetitions.
+	BudgetExhausted
 	// Canceled means: the context ended during the wait.
 	Canceled
 )
 
 var reasons = [...]string{
-	NotRetryable:      "not retryable",
-	NotIdempotent:     "not idempotent",
-	AttemptsExhausted: "attempts exhausted",
-	BodyNotRepeatable: "body not repeatable",
-	RetryAfterTooLong: "Retry-After too long",
-	BackoffStopped:    "backoff stopped",
-	DeadlineTooClose:  "deadline too close",
-	Canceled:          "canceled while waiting",
+	NotRetryable:       "not retryable",
+	NotIdempotent:      "not idempotent",
+	AttemptsExhausted:  "attempts exhausted",
+	NestedRetry:        "nested in another retry",
+	BodyNotRepeatable:  "body not repeatable",
+	RetryAfterTooLong:  "Retry-After too long",
+	BackoffStopped:     "backoff stopped",
+	DeadlineTooClose:   "deadline too close",
+	ElapsedTimeTooLong: "elapsed time too long",
+	BudgetExhausted:    "retry budget exhausted",
+	Canceled:           "canceled while waiting",
 }
 
 // String returns the reason in a few words.

@@ -23,7 +23,9 @@ const (
 // somebody else's API.
 type Config struct {
 	// MaxAttempts is how often one call is sent at most, the first time
-	// included. 0 means [DefaultMaxAttempts], a negative value means once.
+	// included. Attempts that something below has refused, such as a limiter
+	// or an open circuit, do not count, but there are no more of them than
+	// this either. 0 means [DefaultMaxAttempts], a negative value means once.
 	MaxAttempts int
 
 	// Backoff makes the schedule of one call. It is asked only after the first
@@ -41,6 +43,28 @@ type Config struct {
 	// for more is returned as it is. 0 means [DefaultMaxRetryAfter]; a negative
 	// value means that such wishes are ignored.
 	MaxRetryAfter time.Duration
+
+	// ClampRetryAfter makes a wish beyond MaxRetryAfter one for MaxRetryAfter,
+	// instead of ending the call.
+	ClampRetryAfter bool
+
+	// MaxElapsed bounds the time of the whole call, from its beginning: a wait
+	// that would end later is not begun. An attempt that runs is not cut off;
+	// a deadline of the context does that. 0 means that only the context
+	// counts.
+	MaxElapsed time.Duration
+
+	// MinAttempt is the time that an attempt needs at least to make sense. A
+	// wait is not begun unless so much is left after it. 0 means none.
+	MinAttempt time.Duration
+
+	// Budget, when not nil, bounds the repetitions of all calls together. It
+	// can be shared.
+	Budget *Budget
+
+	// Classify, when not nil, is asked about every outcome first, and decides
+	// unless it returns ByDefault. It must be safe for concurrent use.
+	Classify func(Attempt) Verdict
 
 	// MaxBuffer is how many bytes are kept of the body of a request that has no
 	// GetBody, so that it can be sent again. The body is kept while it streams.
@@ -73,10 +97,16 @@ type Policy struct {
 	newSchedule     func() backoff.BackOff
 	maxDelay        time.Duration
 	maxRetryAfter   time.Duration
+	clampRetryAfter bool
+	maxElapsed      time.Duration
+	minAttempt      time.Duration
+	budget          *Budget
+	classify        func(Attempt) Verdict
 	maxBuffer       int64
 	bufferResponses int64
 	check           func(*http.Response) error
 	hooks           Hooks
+	simple          bool // the status alone tells whether an answer is good
 }
 
 // New checks c and makes a Policy of it. Its error joins one error for each
@@ -85,6 +115,12 @@ func New(c Config) (*Policy, error) {
 	var errs []error
 	if c.MaxDelay < 0 {
 		errs = append(errs, fmt.Errorf("retry: Config.MaxDelay is %v: must not be negative", c.MaxDelay))
+	}
+	if c.MaxElapsed < 0 {
+		errs = append(errs, fmt.Errorf("retry: Config.MaxElapsed is %v: must not be negative", c.MaxElapsed))
+	}
+	if c.MinAttempt < 0 || c.MinAttempt > time.Hour {
+		errs = append(errs, fmt.Errorf("retry: Config.MinAttempt is %v: must be between 0 and 1h", c.MinAttempt))
 	}
 	if c.BufferResponses < 0 {
 		errs = append(errs, fmt.Errorf("retry: Config.BufferResponses is %d: must not be negative", c.BufferResponses))
@@ -97,10 +133,16 @@ func New(c Config) (*Policy, error) {
 		newSchedule:     c.Backoff,
 		maxDelay:        c.MaxDelay,
 		maxRetryAfter:   c.MaxRetryAfter,
+		clampRetryAfter: c.ClampRetryAfter,
+		maxElapsed:      c.MaxElapsed,
+		minAttempt:      c.MinAttempt,
+		budget:          c.Budget,
+		classify:        c.Classify,
 		maxBuffer:       max(0, c.MaxBuffer),
 		bufferResponses: c.BufferResponses,
 		check:           c.Check,
 		hooks:           c.Hooks,
+		simple:          c.Classify == nil && c.Check == nil && c.BufferResponses == 0,
 	}
 	switch {
 	case p.maxAttempts == 0:
@@ -132,4 +174,28 @@ func New(c Config) (*Policy, error) {
 // error the error is an [*Error].
 func (p *Policy) Wrap(next http.RoundTripper) http.RoundTripper {
 	return &transport{policy: p, next: httpx.Base(next)}
+}
+
+// String describes the policy in one line, for logs.
+func (p *Policy) String() string {
+	s := fmt.Sprintf("retry: %d attempts, delays of at most %v", p.maxAttempts, p.maxDelay)
+	switch {
+	case p.maxRetryAfter < 0:
+		s += ", Retry-After ignored"
+	case p.clampRetryAfter:
+		s += fmt.Sprintf(", Retry-After clamped to %v", p.maxRetryAfter)
+	default:
+		s += fmt.Sprintf(", Retry-After up to %v", p.maxRetryAfter)
+	}
+	if p.maxElapsed > 0 {
+		s += fmt.Sprintf(", within %v", p.maxElapsed)
+	}
+	if p.budget != nil {
+		c := p.budget.config
+		s += fmt.Sprintf(", budget of %g per request and %g per second", c.Ratio, c.MinPerSecond)
+	}
+	if p.bufferResponses > 0 {
+		s += fmt.Sprintf(", answers buffered up to %d bytes", p.bufferResponses)
+	}
+	return s
 }

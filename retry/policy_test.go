@@ -31,11 +31,6 @@ func newRequest(t testing.TB, method string, body io.Reader) *http.Request {
 	return req
 }
 
-// constant is a schedule that never changes.
-func constant(d time.Duration) func() backoff.BackOff {
-	return func() backoff.BackOff { return backoff.NewConstantBackOff(d) }
-}
-
 // roundTrip sends req through a policy made of c to the script.
 func roundTrip(t *testing.T, c retry.Config, s http.RoundTripper, req *http.Request) (*http.Response, error) {
 	t.Helper()
@@ -287,43 +282,70 @@ func TestNilScheduleEndsTheCall(t *testing.T) {
 	require.Len(t, s.Calls(), 1)
 }
 
-func TestFullJitter(t *testing.T) {
+func TestSchedules(t *testing.T) {
 	t.Parallel()
-	const initial, longest, runs = 100 * time.Millisecond, time.Second, 2000
-	factory := retry.FullJitter(initial, longest)
-	upper := []time.Duration{initial, 2 * initial, 4 * initial, 8 * initial, longest, longest, longest}
-	seen := make([][]time.Duration, len(upper))
-	for range runs {
-		b := factory()
-		for i := range upper {
-			seen[i] = append(seen[i], b.NextBackOff())
-		}
+	const initial, longest, runs = 100 * time.Millisecond, time.Second, 4000
+	doubling := []time.Duration{initial, 2 * initial, 4 * initial, 8 * initial, longest, longest}
+	half := make([]time.Duration, len(doubling))
+	for i, d := range doubling {
+		half[i] = d / 2
 	}
-	for i, delays := range seen {
-		// Uniform over [0, upper]: 2,000 draws leave neither end empty.
-		require.LessOrEqual(t, slices.Max(delays), upper[i]+1)
-		require.Greater(t, slices.Max(delays), upper[i]*9/10)
-		require.GreaterOrEqual(t, slices.Min(delays), time.Duration(0))
-		require.Less(t, slices.Min(delays), upper[i]/10)
+	for name, tt := range map[string]struct {
+		factory      func() backoff.BackOff
+		lower, upper []time.Duration
+	}{
+		"full jitter":  {retry.FullJitter(initial, longest), make([]time.Duration, len(doubling)), doubling},
+		"equal jitter": {retry.EqualJitter(initial, longest), half, doubling},
+		"decorrelated": {
+			retry.DecorrelatedJitter(initial, longest),
+			slices.Repeat([]time.Duration{initial}, 4),
+			[]time.Duration{3 * initial, 9 * initial, longest, longest},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			seen := make([][]time.Duration, len(tt.upper))
+			for range runs {
+				b := tt.factory()
+				b.Reset()
+				for i := range seen {
+					seen[i] = append(seen[i], b.NextBackOff())
+				}
+			}
+			for i, delays := range seen {
+				width := tt.upper[i] - tt.lower[i]
+				require.GreaterOrEqual(t, slices.Min(delays), tt.lower[i]-2)
+				require.LessOrEqual(t, slices.Max(delays), tt.upper[i]+2)
+				// Thousands of draws leave neither end empty.
+				require.Less(t, slices.Min(delays), tt.lower[i]+width/5)
+				require.Greater(t, slices.Max(delays), tt.upper[i]-width/5)
+			}
+		})
 	}
 }
 
-func TestFullJitterOddArguments(t *testing.T) {
+func TestSchedulesWithOddArguments(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ initial, longest, upper time.Duration }{
-		{0, 0, 100 * time.Millisecond},
-		{-time.Second, -time.Second, 100 * time.Millisecond},
-		{time.Second, time.Millisecond, time.Second},
-		{1, 1, 1},
-		{math.MaxInt64, math.MaxInt64, math.MaxInt64},
+	for _, factory := range []func(initial, longest time.Duration) func() backoff.BackOff{
+		retry.FullJitter, retry.EqualJitter, retry.DecorrelatedJitter,
 	} {
-		b := retry.FullJitter(tt.initial, tt.longest)()
-		for range 100 {
-			d := b.NextBackOff()
-			require.GreaterOrEqual(t, d, time.Duration(0))
-			require.LessOrEqual(t, d-1, tt.upper)
+		for _, tt := range []struct{ initial, longest, upper time.Duration }{
+			{0, 0, 100 * time.Millisecond},
+			{-time.Second, -time.Second, 100 * time.Millisecond},
+			{time.Second, time.Millisecond, time.Second},
+			{1, 1, 1},
+			{math.MaxInt64, math.MaxInt64, math.MaxInt64},
+		} {
+			b := factory(tt.initial, tt.longest)()
+			for range 100 {
+				d := b.NextBackOff()
+				require.GreaterOrEqual(t, d, time.Duration(0))
+				require.LessOrEqual(t, d-2, tt.upper)
+			}
 		}
 	}
+	require.Equal(t, time.Second, retry.Constant(time.Second)().NextBackOff())
+	require.Zero(t, retry.Constant(-1)().NextBackOff())
 }
 
 func TestRetryAfter(t *testing.T) {
@@ -353,7 +375,7 @@ func TestRetryAfter(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { // whose clock begins at 2000-01-01 00:00 UTC
 				s := rttest.NewScript(rttest.Step{Status: 429, Body: "slow down", Header: []string{"Retry-After", tt.value}}, rttest.Step{})
-				tt.config.Backoff = constant(tt.schedule)
+				tt.config.Backoff = retry.Constant(tt.schedule)
 				resp, err := roundTrip(t, tt.config, s, newRequest(t, http.MethodGet, nil))
 				require.NoError(t, err)
 				require.Equal(t, tt.want, waits(s.Calls()))
@@ -372,7 +394,7 @@ func TestErrorAsksForAWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := rttest.NewScript(rttest.Step{Err: behaving{retryable: true, notSent: true, after: 5 * time.Second}}, rttest.Step{})
-		_, err := roundTrip(t, retry.Config{Backoff: constant(0)}, s, newRequest(t, http.MethodPost, nil))
+		_, err := roundTrip(t, retry.Config{Backoff: retry.Constant(0)}, s, newRequest(t, http.MethodPost, nil))
 		require.NoError(t, err)
 		require.Equal(t, []time.Duration{5 * time.Second}, waits(s.Calls()))
 	})
@@ -397,7 +419,7 @@ func TestNoWaitPastTheDeadline(t *testing.T) {
 				defer cancel()
 				s := rttest.NewScript(step)
 				begin := time.Now()
-				resp, err := roundTrip(t, retry.Config{Backoff: constant(0)}, s, newRequest(t, http.MethodGet, nil).WithContext(ctx))
+				resp, err := roundTrip(t, retry.Config{Backoff: retry.Constant(0)}, s, newRequest(t, http.MethodGet, nil).WithContext(ctx))
 				require.Zero(t, time.Since(begin), "the caller learns it at once")
 				if step.Err == nil {
 					require.NoError(t, err)
@@ -438,7 +460,7 @@ func TestCancelledWhileWaiting(t *testing.T) {
 				time.AfterFunc(time.Second, func() { cancel(gone) })
 				s := rttest.NewScript(tt.step)
 				begin := time.Now()
-				_, err := roundTrip(t, retry.Config{Backoff: constant(5 * time.Second)}, s, newRequest(t, http.MethodGet, nil).WithContext(ctx))
+				_, err := roundTrip(t, retry.Config{Backoff: retry.Constant(5 * time.Second)}, s, newRequest(t, http.MethodGet, nil).WithContext(ctx))
 				require.Equal(t, time.Second, time.Since(begin))
 				require.ErrorIs(t, err, gone)
 				require.EqualError(t, err, tt.text)
@@ -458,7 +480,7 @@ func TestTimeoutShowsThroughClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := rttest.NewScript(rttest.Step{Err: errBroken}, rttest.Step{Wait: time.Hour})
-		client := &http.Client{Transport: newPolicy(t, retry.Config{Backoff: constant(0)}).Wrap(s), Timeout: time.Minute}
+		client := &http.Client{Transport: newPolicy(t, retry.Config{Backoff: retry.Constant(0)}).Wrap(s), Timeout: time.Minute}
 		resp, err := client.Do(newRequest(t, http.MethodGet, nil))
 		if err == nil {
 			_ = resp.Body.Close()

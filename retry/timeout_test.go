@@ -31,7 +31,7 @@ func TestAttemptTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := rttest.NewScript(rttest.Step{Wait: time.Minute}, rttest.Step{Wait: time.Minute}, rttest.Step{Wait: time.Second, Body: "answer"})
-		rt := newPolicy(t, retry.Config{Backoff: constant(time.Second)}).Wrap(retry.AttemptTimeout(5 * time.Second)(s))
+		rt := newPolicy(t, retry.Config{Backoff: retry.Constant(time.Second)}).Wrap(retry.AttemptTimeout(5 * time.Second)(s))
 		begin := time.Now()
 		resp, err := rt.RoundTrip(newRequest(t, http.MethodGet, nil))
 		require.NoError(t, err)

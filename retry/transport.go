@@ -1,11 +1,8 @@
 package retry
 
 import (
-	"context"
 	"net/http"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 
 	"github.com/holdfast-go/holdfast/internal/httpx"
 )
@@ -18,18 +15,37 @@ type transport struct {
 // RoundTrip sends req, again while the policy says so.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	p := t.policy
+	if p.budget != nil || p.maxElapsed > 0 || (p.maxAttempts > 1 && !idempotent(req)) {
+		return t.carefully(req)
+	}
+	replay := httpx.NewReplay(req, p.maxBuffer)
+	defer replay.Done()
+	resp, err := t.next.RoundTrip(replay.First())
+	if err == nil && p.simple && !failedStatus(req, resp) {
+		return resp, nil
+	}
+	c := call{pace: pace{policy: p, ctx: req.Context()}, next: t.next, req: req, replay: replay, resp: resp, err: err}
+	c.start()
+	return c.finish()
+}
+
+// carefully is RoundTrip for a call that has to be watched from its beginning.
+func (t *transport) carefully(req *http.Request) (*http.Response, error) {
+	p := t.policy
+	c := call{pace: pace{policy: p, ctx: req.Context()}, next: t.next, req: req}
+	if p.budget != nil {
+		c.key = p.budget.key(req)
+	}
 	keep := p.maxBuffer
-	if req.Body != nil && req.GetBody == nil && !idempotent(req) {
+	c.once = !idempotent(req)
+	if c.once {
 		// It can be repeated only if nothing of it was sent, so keep nothing.
 		keep = 0
 	}
-	replay := httpx.NewReplay(req, keep)
-	defer replay.Done()
-	resp, err := t.next.RoundTrip(replay.First())
-	if err == nil && p.check == nil && p.bufferResponses == 0 && !failedStatus(req, resp) {
-		return resp, nil
-	}
-	c := call{policy: p, next: t.next, req: req, replay: replay, attempts: 1, resp: resp, err: err}
+	c.replay = httpx.NewReplay(req, keep)
+	defer c.replay.Done()
+	c.start()
+	c.send(c.replay.First())
 	return c.finish()
 }
 
@@ -42,27 +58,36 @@ func (t *transport) Unwrap() http.RoundTripper { return t.next }
 // call is one logical call after its first attempt. It owns what it holds:
 // release frees it when a callback panics.
 type call struct {
-	policy   *Policy
-	next     http.RoundTripper
-	req      *http.Request // the caller's
-	replay   httpx.Replay
-	schedule backoff.BackOff // nil until the first failure
+	pace
+	next   http.RoundTripper
+	req    *http.Request // the caller's
+	replay httpx.Replay
+	once   bool       // the server must not see the request twice
+	trace  *sendTrace // of the last attempt, if once
 
-	attempts int
-	resp     *http.Response // of the last attempt; nil after a transport error
-	status   int            // of the last attempt's answer, also after resp is gone
-	err      error          // the last attempt's transport error, or what is wrong with resp apart from its status
-	cause    error          // why the context ended during a wait
-	again    *http.Request  // of the attempt to come
+	resp    *http.Response // of the last attempt; nil after a transport error
+	status  int            // of the last attempt's answer, also after resp is gone
+	err     error          // the last attempt's transport error, or what is wrong with resp apart from its status
+	verdict Verdict        // of Classify
+	again   *http.Request  // of the attempt to come
+}
+
+// send makes an attempt.
+func (c *call) send(req *http.Request) {
+	if c.once && c.policy.maxAttempts > 1 {
+		req, c.trace = traced(req)
+	}
+	c.resp, c.err = c.next.RoundTrip(req) //nolint:bodyclose // the call owns it until result or release
 }
 
 // finish repeats the call until it succeeds or must not be repeated.
 func (c *call) finish() (*http.Response, error) {
 	defer c.release()
 	for c.failed() {
-		delay, reason := c.plan()
+		delay, reason := c.prepare()
+		c.note(c.status, c.err, delay)
 		if reason != 0 {
-			return c.giveUp(reason)
+			return c.giveUp(reason, nil)
 		}
 		if c.policy.hooks.Retry != nil {
 			c.policy.hooks.Retry(c.event(delay, 0))
@@ -71,26 +96,37 @@ func (c *call) finish() (*http.Response, error) {
 			c.resp = nil
 			httpx.Discard(resp)
 		}
-		if c.cause = sleep(c.req.Context(), delay); c.cause != nil {
-			return c.giveUp(Canceled)
+		if cause := sleep(c.ctx, delay); cause != nil {
+			return c.giveUp(Canceled, cause)
 		}
 		req := c.again
 		c.again = nil
 		c.attempts++
-		c.resp, c.err = c.next.RoundTrip(req)
+		c.send(req)
 	}
+	c.succeed()
 	return c.result()
 }
 
 // failed looks at the outcome of the last attempt and reports whether it is a
 // failure, of whatever kind.
 func (c *call) failed() bool {
-	c.status = 0
-	if c.err != nil || c.resp == nil {
-		return c.err != nil
+	c.status, c.verdict = 0, ByDefault
+	if c.err == nil && c.resp == nil {
+		return false // http.Client has a word for such a transport
 	}
-	c.status = c.resp.StatusCode
-	if failedStatus(c.req, c.resp) {
+	if c.resp != nil && c.err == nil {
+		c.status = c.resp.StatusCode
+	}
+	if c.policy.classify != nil {
+		c.verdict = c.policy.classify(Attempt{
+			Request: c.req, Number: c.attempts, Response: c.resp, Err: c.err, NeverSent: c.neverSent(),
+		})
+		if c.verdict != ByDefault {
+			return c.verdict != Accept
+		}
+	}
+	if c.err != nil || failedStatus(c.req, c.resp) {
 		return true
 	}
 	if c.policy.check != nil {
@@ -102,74 +138,70 @@ func (c *call) failed() bool {
 	return c.err != nil
 }
 
-// plan decides whether the call is repeated, prepares the request if so, and
-// returns the delay before it.
-func (c *call) plan() (time.Duration, Reason) {
-	v := judge(c.req, c.resp, c.err)
-	if v.reason != 0 {
-		return 0, v.reason
-	}
-	if c.attempts >= c.policy.maxAttempts {
-		return 0, AttemptsExhausted
+// prepare decides whether the call is repeated and makes the request if so.
+func (c *call) prepare() (time.Duration, Reason) {
+	if reason := c.objection(); reason != 0 {
+		return 0, reason
 	}
 	if !c.replay.Repeatable() {
 		return 0, BodyNotRepeatable
 	}
-	delay, reason := c.delay(v)
+	c.count(c.err)
+	delay, reason := c.plan(askedBy(c.resp, c.err))
 	if reason != 0 {
 		return 0, reason
 	}
-	if deadline, ok := c.req.Context().Deadline(); ok && time.Until(deadline) <= delay {
-		return 0, DeadlineTooClose
-	}
 	// Last, because the body that GetBody opens has to be closed again.
-	again, getErr := c.replay.Again()
-	if getErr != nil {
+	again, err := c.replay.Again(c.mark())
+	if err != nil {
+		c.unplan()
 		return 0, BodyNotRepeatable
 	}
 	c.again = again
 	return delay, 0
 }
 
-// delay combines what the schedule gives with what the server wants.
-func (c *call) delay(v verdict) (time.Duration, Reason) {
-	limit := c.policy.maxRetryAfter
-	if limit < 0 {
-		v.asked = 0
+// objection is why an attempt that failed like the last one is not repeated at
+// all; 0 if it may be.
+func (c *call) objection() Reason {
+	switch {
+	case c.ctx.Err() != nil, c.verdict == Stop:
+		return NotRetryable
+	case c.verdict == RetryAnyway:
+		return 0
+	case c.verdict == ByDefault && c.hopeless():
+		return NotRetryable
+	case !idempotent(c.req) && !c.neverSent():
+		return NotIdempotent
 	}
-	if v.asked > 0 && v.asked > limit {
-		return 0, RetryAfterTooLong
+	return 0
+}
+
+// hopeless reports whether the failure would only happen again.
+func (c *call) hopeless() bool {
+	if c.resp != nil && shouldRetry(c.resp.Header) == "false" {
+		return true
 	}
-	if c.schedule == nil {
-		if c.schedule = c.policy.newSchedule(); c.schedule == nil {
-			return 0, BackoffStopped
-		}
-	}
-	scheduled := c.schedule.NextBackOff()
-	if scheduled == backoff.Stop {
-		return 0, BackoffStopped
-	}
-	scheduled = min(max(scheduled, 0), c.policy.maxDelay)
-	if v.asked <= 0 {
-		return scheduled, 0
-	}
-	// Never earlier than asked; a little later, so that the callers who were
-	// told the same do not come back together.
-	return v.asked + min(scheduled, v.asked), 0
+	return c.err != nil && (permanent(c.ctx, c.err) || !transportable(c.req))
+}
+
+// neverSent reports whether the server has seen nothing of the last attempt.
+func (c *call) neverSent() bool {
+	return c.resp == nil && (neverSent(c.err) || c.trace.noConnection())
 }
 
 // giveUp ends the call with its last answer, or with an error that says why.
-func (c *call) giveUp(reason Reason) (*http.Response, error) {
+func (c *call) giveUp(reason Reason, cause error) (*http.Response, error) {
 	if c.policy.hooks.GiveUp != nil {
 		c.policy.hooks.GiveUp(c.event(0, reason))
 	}
-	if c.resp != nil {
+	switch {
+	case c.resp != nil:
 		return c.result()
-	}
-	if c.attempts == 1 && (reason == NotRetryable || reason == NotIdempotent || reason == AttemptsExhausted) {
+	case c.bare(reason):
 		return nil, c.err
 	}
-	return nil, &Error{Attempts: c.attempts, Reason: reason, Status: c.status, Err: c.err, Cause: c.cause}
+	return nil, c.fail(reason, cause)
 }
 
 // result hands the last attempt's outcome to the caller. What Check or the
@@ -196,17 +228,4 @@ func (c *call) release() {
 
 func (c *call) event(delay time.Duration, reason Reason) Event {
 	return Event{Request: c.req, Attempt: c.attempts, Status: c.status, Err: c.err, Delay: delay, Reason: reason}
-}
-
-// sleep waits for d or until ctx ends, and returns the cause of its end.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d > 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-	}
-	return context.Cause(ctx)
 }

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -12,7 +13,7 @@ var ErrNotRepeatable = errors.New("the request body cannot be sent again")
 
 // Replay gives out one request per attempt, each with the body from its start.
 //
-// A request without a body is used again as it is. Where GetBody is set, each
+// A request without a body needs nothing. Where GetBody is set, each
 // further attempt gets its body from there, and nothing is copied. Any other
 // body is recorded while the first attempt streams it, up to a limit; a longer
 // one is sent once and the request is not repeatable from then on.
@@ -38,27 +39,28 @@ func (r Replay) First() *http.Request {
 	if r.rec == nil {
 		return r.req
 	}
-	return withBody(r.req, r.rec.attempt())
+	return withBody(r.req.Context(), r.req, r.rec.attempt())
 }
 
-// Again returns the request of a further attempt, once the RoundTrip of the
-// attempt before has returned. It takes the body away from that attempt, which
-// may still be reading it. The error is ErrNotRepeatable or that of GetBody.
-func (r Replay) Again() (*http.Request, error) {
+// Again returns the request of a further attempt, with the context ctx, once the
+// RoundTrip of the attempt before has returned. It takes the body away from that
+// attempt, which may still be reading it. The error is ErrNotRepeatable or that
+// of GetBody.
+func (r Replay) Again(ctx context.Context) (*http.Request, error) {
 	switch {
 	case r.rec != nil:
 		if !r.rec.repeatable() {
 			return nil, ErrNotRepeatable
 		}
-		return withBody(r.req, r.rec.attempt()), nil
+		return withBody(ctx, r.req, r.rec.attempt()), nil
 	case r.req.Body == nil || r.req.Body == http.NoBody:
-		return r.req, nil
+		return r.req.WithContext(ctx), nil
 	}
 	body, err := r.req.GetBody()
 	if err != nil {
 		return nil, err
 	}
-	return withBody(r.req, body), nil
+	return withBody(ctx, r.req, body), nil
 }
 
 // Repeatable reports whether Again can be expected to succeed.
@@ -75,8 +77,8 @@ func (r Replay) Done() {
 // withBody returns a shallow copy of req that sends body. The copy has its own
 // Body field and shares everything else, so what is below must not write to it,
 // as RoundTripper demands anyway.
-func withBody(req *http.Request, body io.ReadCloser) *http.Request {
-	clone := req.WithContext(req.Context())
+func withBody(ctx context.Context, req *http.Request, body io.ReadCloser) *http.Request {
+	clone := req.WithContext(ctx)
 	clone.Body = body
 	return clone
 }

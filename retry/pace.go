@@ -1,0 +1,154 @@
+package retry
+
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/holdfast-go/holdfast/internal/httpx"
+)
+
+// pace is the course of one call, of whatever kind: how often it was tried, and
+// when the next try may be.
+type pace struct {
+	policy *Policy
+	ctx    context.Context // the caller's
+	key    httpx.Key       // of the budget's account
+	begin  time.Time       // zero unless Config.MaxElapsed is set
+
+	attempts int
+	refused  int             // how many of the attempts something below has refused
+	schedule backoff.BackOff // nil until the first failure
+	paid     bool            // the budget has paid for the last attempt
+	tries    []Try
+}
+
+// start begins a call: its first attempt is about to be made.
+func (p *pace) start() {
+	p.attempts = 1
+	if p.policy.maxElapsed > 0 {
+		p.begin = time.Now()
+	}
+	if p.policy.budget != nil {
+		p.policy.budget.deposit(p.key)
+	}
+}
+
+// count counts the last attempt, which ended with err, as refused if it was.
+func (p *pace) count(err error) {
+	if refused(err) {
+		p.refused++
+	}
+}
+
+// plan decides about the next attempt after one whose server, or error, wants a
+// wait of asked. It returns the delay, or the reason why there is none.
+func (p *pace) plan(asked time.Duration) (time.Duration, Reason) {
+	if p.refused >= p.policy.maxAttempts || p.attempts-p.refused >= p.policy.maxAttempts {
+		return 0, AttemptsExhausted
+	}
+	if attemptOf(p.ctx) > 1 {
+		return 0, NestedRetry
+	}
+	delay, reason := p.delay(asked)
+	if reason != 0 {
+		return 0, reason
+	}
+	end := delay + p.policy.minAttempt
+	if deadline, ok := p.ctx.Deadline(); ok && time.Until(deadline) <= end {
+		return 0, DeadlineTooClose
+	}
+	if p.policy.maxElapsed > 0 && time.Since(p.begin)+end >= p.policy.maxElapsed {
+		return 0, ElapsedTimeTooLong
+	}
+	p.paid = p.policy.budget != nil
+	if p.paid && !p.policy.budget.withdraw(p.key) {
+		p.paid = false
+		return 0, BudgetExhausted
+	}
+	return delay, 0
+}
+
+// delay combines what the schedule gives with what was asked for.
+func (p *pace) delay(asked time.Duration) (time.Duration, Reason) {
+	limit := p.policy.maxRetryAfter
+	if limit < 0 {
+		asked = 0
+	}
+	if asked > 0 && asked > limit {
+		if !p.policy.clampRetryAfter {
+			return 0, RetryAfterTooLong
+		}
+		asked = limit
+	}
+	if p.schedule == nil {
+		if p.schedule = p.policy.newSchedule(); p.schedule == nil {
+			return 0, BackoffStopped
+		}
+	}
+	scheduled := p.schedule.NextBackOff()
+	if scheduled == backoff.Stop {
+		return 0, BackoffStopped
+	}
+	scheduled = min(max(scheduled, 0), p.policy.maxDelay)
+	if asked <= 0 {
+		return scheduled, 0
+	}
+	// Never earlier than asked; a little later, so that the callers who were
+	// told the same do not come back together.
+	return asked + min(scheduled, asked), 0
+}
+
+// unplan takes back what plan has paid for an attempt that is not made.
+func (p *pace) unplan() {
+	if p.paid {
+		p.paid = false
+		p.policy.budget.refund(p.key)
+	}
+}
+
+// succeed ends the call.
+func (p *pace) succeed() { p.unplan() }
+
+// note adds the last attempt to the history, delay being the wait after it.
+func (p *pace) note(status int, err error, delay time.Duration) {
+	if p.tries == nil {
+		p.tries = make([]Try, 0, DefaultMaxAttempts)
+	}
+	p.tries = append(p.tries, Try{Status: status, Err: err, At: time.Now(), Delay: delay})
+}
+
+// fail makes the error of a call that is not repeated any more.
+func (p *pace) fail(reason Reason, cause error) *Error {
+	last := p.tries[len(p.tries)-1]
+	return &Error{
+		Attempts: p.attempts, Reason: reason,
+		Status: last.Status, Err: last.Err, Cause: cause,
+		History: p.tries,
+	}
+}
+
+// bare reports whether the error of a call is returned as it is, because the
+// policy has nothing to add to it.
+func (p *pace) bare(reason Reason) bool {
+	return p.attempts == 1 && (reason == NotRetryable || reason == NotIdempotent || reason == AttemptsExhausted || reason == NestedRetry)
+}
+
+// mark returns the context of the next attempt.
+func (p *pace) mark() context.Context {
+	return context.WithValue(p.ctx, attemptKey{}, p.attempts+1)
+}
+
+// sleep waits for d or until ctx ends, and returns the cause of its end.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	return context.Cause(ctx)
+}
