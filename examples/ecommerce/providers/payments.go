@@ -1,0 +1,119 @@
+package providers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+)
+
+// Payments takes charges and refunds. It honours the Idempotency-Key header: a key
+// that comes again gets the first answer again. Without a key each call is new.
+type Payments struct {
+	*server
+
+	mu      sync.Mutex
+	replays replays
+	charges map[string]*charge
+	ledger  map[string]Account
+}
+
+// Account is what the ledger says about one order. The zero value is an order that
+// nobody was charged for.
+type Account struct {
+	Charges int // how often the order was charged
+	Refunds int // how many of these charges were paid back
+}
+
+type charge struct {
+	ID       string `json:"id"`
+	Order    string `json:"order"`
+	Amount   int64  `json:"amount"`
+	Status   string `json:"status"`
+	refunded bool
+}
+
+type chargeRequest struct {
+	Order    string `json:"order"`
+	Amount   int64  `json:"amount"`
+	Currency string `json:"currency"`
+}
+
+type refundRequest struct {
+	Charge string `json:"charge"`
+}
+
+func startPayments(ctx context.Context, plan Plan, perSecond int) (*Payments, error) {
+	p := &Payments{replays: replays{}, charges: map[string]*charge{}, ledger: map[string]Account{}}
+	s, err := listen(ctx, "payments", plan, perSecond, func(mux *http.ServeMux, s *server) {
+		mux.Handle("POST /v1/charges", s.handle(p.charge))
+		mux.Handle("POST /v1/refunds", s.handle(p.refund))
+	})
+	p.server = s
+	return p, err
+}
+
+// Account returns what the ledger says about an order.
+func (p *Payments) Account(order string) Account {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ledger[order]
+}
+
+func (p *Payments) charge(r *http.Request) (task, error) {
+	var req chargeRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		return task{}, err
+	}
+	if req.Order == "" || req.Amount <= 0 || req.Currency == "" {
+		return task{}, errors.New("a charge needs an order, a currency and an amount above 0")
+	}
+	key := r.Header.Get("Idempotency-Key")
+	return task{"charge", req.Order, func() answer {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.replays.once(key, req, func() answer {
+			c := &charge{
+				ID:     fmt.Sprintf("ch_%06d", len(p.charges)+1),
+				Order:  req.Order,
+				Amount: req.Amount,
+				Status: "succeeded",
+			}
+			p.charges[c.ID] = c
+			account := p.ledger[c.Order]
+			account.Charges++
+			p.ledger[c.Order] = account
+			return reply(http.StatusCreated, c)
+		})
+	}}, nil
+}
+
+func (p *Payments) refund(r *http.Request) (task, error) {
+	var req refundRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		return task{}, err
+	}
+	p.mu.Lock()
+	c, ok := p.charges[req.Charge]
+	p.mu.Unlock()
+	if !ok {
+		return task{}, fmt.Errorf("there is no charge %q", req.Charge)
+	}
+	key := r.Header.Get("Idempotency-Key")
+	return task{"refund", c.Order, func() answer {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.replays.once(key, req, func() answer {
+			if c.refunded {
+				return refuse(http.StatusConflict, "this charge was refunded before")
+			}
+			c.refunded = true
+			account := p.ledger[c.Order]
+			account.Refunds++
+			p.ledger[c.Order] = account
+			return reply(http.StatusCreated, refundRequest{c.ID})
+		})
+	}}, nil
+}

@@ -1,0 +1,14 @@
+// Package shop places orders with four providers over HTTP: inventory, payments,
+// shipping and analytics. It is written to be read and copied.
+//
+// Start with client.go: the shop's code is the same whether [Plain] or [Holdfast]
+// made its clients. What the code does for its part is to make each call safe to
+// repeat, and to say so:
+//
+//   - a charge and a refund carry an Idempotency-Key that stays the same for all
+//     attempts (payments.go),
+//   - a shipment is a PUT, which is idempotent by its method (shipping.go),
+//   - a GraphQL mutation carries a key too, and a GraphQL query, which is a POST on
+//     the wire, is marked by its context (inventory.go),
+//   - events have ids, so that a batch may be sent twice (analytics.go).
+package shop

@@ -1,0 +1,125 @@
+package trial_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/examples/ecommerce/providers"
+	"github.com/holdfast-go/holdfast/examples/ecommerce/trial"
+)
+
+func TestHoldfastLosesNothing(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			const orders = 40
+			report, err := trial.Run(t.Context(), trial.Config{Orders: orders, Seed: seed, Faults: providers.Harsh})
+			require.NoError(t, err)
+			require.True(t, report.Flawless())
+
+			plain, holdfast := report.Shops[0], report.Shops[1]
+			require.Equal(t, orders, holdfast.Completed)
+			require.Zero(t, holdfast.Lost)
+			require.Zero(t, holdfast.Unconfirmed)
+			require.Zero(t, holdfast.PaidNotShipped)
+			require.Zero(t, holdfast.DoubleCharges)
+			require.Zero(t, holdfast.EventsLost)
+
+			require.Equal(t, orders, plain.Completed+plain.Lost)
+			require.Positive(t, plain.Lost)
+			require.Zero(t, plain.DoubleCharges)
+		})
+	}
+}
+
+func TestWithoutFaultsBothComplete(t *testing.T) {
+	t.Parallel()
+	const orders = 40
+	report, err := trial.Run(t.Context(), trial.Config{Orders: orders, Faults: providers.None})
+	require.NoError(t, err)
+	for _, s := range report.Shops {
+		require.Equal(t, orders, s.Completed, s.Shop)
+		require.Zero(t, s.Unconfirmed, s.Shop)
+		require.Zero(t, s.EventsLost, s.Shop)
+		require.Zero(t, s.TooManyRequests, s.Shop)
+		require.Len(t, s.Providers, 4)
+		calls := 0
+		for _, p := range s.Providers {
+			calls += p.Calls
+		}
+		require.Equal(t, calls, s.Calls)
+		require.Positive(t, s.P50Milliseconds)
+		require.GreaterOrEqual(t, s.P99Milliseconds, s.P50Milliseconds)
+	}
+}
+
+func TestProgressCountsEveryOrder(t *testing.T) {
+	t.Parallel()
+	seen := map[string][]int{}
+	_, err := trial.Run(t.Context(), trial.Config{
+		Orders:   5,
+		Faults:   providers.None,
+		Progress: func(shop string, done int) { seen[shop] = append(seen[shop], done) },
+	})
+	require.NoError(t, err)
+	want := []int{0, 1, 2, 3, 4, 5}
+	require.Equal(t, map[string][]int{trial.Plain: want, trial.Holdfast: want}, seen)
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
+	_, err := trial.Run(ctx, trial.Config{
+		Orders: 100_000,
+		Faults: providers.Harsh,
+		Progress: func(_ string, done int) {
+			if done == 10 {
+				cancel(enough)
+			}
+		},
+	})
+	require.ErrorIs(t, err, enough)
+}
+
+func TestFlawless(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name            string
+		plain, holdfast trial.Result
+		want            bool
+	}{
+		{"both", trial.Result{}, trial.Result{}, true},
+		{"plain may fail", trial.Result{Lost: 3, DoubleCharges: 1}, trial.Result{}, true},
+		{"lost", trial.Result{}, trial.Result{Lost: 1}, false},
+		{"double charge", trial.Result{}, trial.Result{DoubleCharges: 1}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.plain.Shop, tt.holdfast.Shop = trial.Plain, trial.Holdfast
+			require.Equal(t, tt.want, trial.Report{Shops: []trial.Result{tt.plain, tt.holdfast}}.Flawless())
+		})
+	}
+}
+
+func TestWriteTable(t *testing.T) {
+	t.Parallel()
+	stats := providers.Stats{Calls: 12, ServerErrors: 1, TooManyRequests: 2, Resets: 3, Slow: 4, Retries: 5}
+	report := trial.Report{Orders: 3, Seed: 9, Faults: providers.Harsh, Shops: []trial.Result{{
+		Shop: trial.Plain, Completed: 2, Lost: 1, PaidNotShipped: 1, Calls: 12, P50Milliseconds: 55.4,
+		Providers: []trial.ProviderResult{{Provider: "payments", Stats: stats}},
+	}}}
+	var b bytes.Buffer
+	require.NoError(t, report.WriteTable(&b))
+	require.Contains(t, b.String(), "3 orders, seed 9, faults harsh\n")
+	require.Contains(t, b.String(), "orders lost                          1\n")
+	require.Contains(t, b.String(), "p50 of a confirmed order         55 ms\n")
+	require.Contains(t, b.String(), "payments    plain               12       1       2       3       4       5\n")
+}
