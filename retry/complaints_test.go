@@ -59,16 +59,16 @@ func TestComplaints(t *testing.T) {
 }
 
 // get sends a GET through a policy made of c to a script of steps.
-func get(t *testing.T, c retry.Config, steps ...rttest.Step) (*http.Response, error, *rttest.Script) { //nolint:revive // the script is the odd one out
+func get(t *testing.T, c retry.Config, steps ...rttest.Step) (*http.Response, *rttest.Script, error) {
 	t.Helper()
 	s := rttest.NewScript(steps...)
 	resp, err := roundTrip(t, c, s, newRequest(t, http.MethodGet, nil))
-	return resp, err, s
+	return resp, s, err
 }
 
 func retryAfterWithoutCap(t *testing.T) {
 	begin := time.Now()
-	resp, err, s := get(t, retry.Config{}, rttest.Step{Status: 429, Header: []string{"Retry-After", "1743449420"}})
+	resp, s, err := get(t, retry.Config{}, rttest.Step{Status: 429, Header: []string{"Retry-After", "1743449420"}})
 	require.NoError(t, err)
 	require.Equal(t, 429, resp.StatusCode)
 	require.Len(t, s.Calls(), 1)
@@ -77,13 +77,13 @@ func retryAfterWithoutCap(t *testing.T) {
 
 func epochInRetryAfter(t *testing.T) {
 	// A bubble begins at 946684800.
-	_, err, s := get(t, retry.Config{Backoff: retry.Constant(time.Second)},
+	_, s, err := get(t, retry.Config{Backoff: retry.Constant(time.Second)},
 		rttest.Step{Status: 429, Header: []string{"Retry-After", "1000000000"}}, rttest.Step{})
 	require.NoError(t, err)
 	require.Len(t, s.Calls(), 1, "that is in 2001, not in thirty years")
 
-	time.Sleep(time.Unix(1000000000, 0).Sub(time.Now()) - 20*time.Second)
-	_, err, s = get(t, retry.Config{Backoff: retry.Constant(time.Second)},
+	time.Sleep(time.Until(time.Unix(1000000000, 0)) - 20*time.Second)
+	_, s, err = get(t, retry.Config{Backoff: retry.Constant(time.Second)},
 		rttest.Step{Status: 429, Header: []string{"Retry-After", "1000000000"}}, rttest.Step{})
 	require.NoError(t, err)
 	require.Equal(t, []time.Duration{21 * time.Second}, waits(s.Calls()))
@@ -95,7 +95,7 @@ func classifierSeesRequest(t *testing.T) {
 		methods = append(methods, a.Request.Method)
 		return retry.ByDefault
 	}}
-	_, err, _ := get(t, c, rttest.Step{Err: errBroken}, rttest.Step{})
+	_, _, err := get(t, c, rttest.Step{Err: errBroken}, rttest.Step{})
 	require.NoError(t, err)
 	require.Equal(t, []string{"GET", "GET"}, methods, "after an error too")
 }
@@ -109,7 +109,7 @@ func postIsNotRepeated(t *testing.T) {
 }
 
 func poolIsLeftAlone(t *testing.T) {
-	_, err, s := get(t, retry.Config{}, rttest.Step{Err: errBroken})
+	_, s, err := get(t, retry.Config{}, rttest.Step{Err: errBroken})
 	require.Error(t, err)
 	require.Zero(t, s.IdleClosed())
 }
@@ -120,7 +120,7 @@ func drainIsBounded(t *testing.T) {
 		{Status: 503, Body: "x", Endless: true, Drip: time.Second},
 	} {
 		begin := time.Now()
-		_, err, s := get(t, retry.Config{Backoff: retry.Constant(0)}, body, rttest.Step{})
+		_, s, err := get(t, retry.Config{Backoff: retry.Constant(0)}, body, rttest.Step{})
 		require.NoError(t, err)
 		require.LessOrEqual(t, time.Since(begin), 100*time.Millisecond)
 		require.LessOrEqual(t, s.Bodies()[0].BytesRead(), 64<<10+1)
@@ -135,7 +135,7 @@ func bodyThereForDecision(t *testing.T) {
 		a.Response.Body = io.NopCloser(strings.NewReader(string(peeked)))
 		return retry.ByDefault
 	}}
-	resp, err, _ := get(t, c, rttest.Step{Status: 503, Body: "first"}, rttest.Step{Body: "second"})
+	resp, _, err := get(t, c, rttest.Step{Status: 503, Body: "first"}, rttest.Step{Body: "second"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"first", "second"}, seen)
 	data, err := io.ReadAll(resp.Body)
@@ -155,7 +155,7 @@ func noSleepPastDeadline(t *testing.T) {
 }
 
 func lastResponseKept(t *testing.T) {
-	resp, err, _ := get(t, retry.Config{}, rttest.Step{Status: 503, Body: `{"error":"maintenance"}`})
+	resp, _, err := get(t, retry.Config{}, rttest.Step{Status: 503, Body: `{"error":"maintenance"}`})
 	require.NoError(t, err)
 	data, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
@@ -190,7 +190,7 @@ func freshReaderPerAttempt(t *testing.T) {
 		}
 		data, err := io.ReadAll(req.Body)
 		second = string(data)
-		return &http.Response{StatusCode: 200, Body: http.NoBody}, errors.Join(err, req.Body.Close())
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, errors.Join(err, req.Body.Close())
 	})
 	_, err := roundTrip(t, retry.Config{Backoff: retry.Constant(0)}, rt, keyed(t, strings.NewReader(strings.Repeat("payload", 100))))
 	require.NoError(t, err)
@@ -240,7 +240,7 @@ func policyKeepsNoContext(t *testing.T) {
 	s := rttest.NewScript(rttest.Step{Status: 503}, rttest.Step{})
 	rt := p.Wrap(s)
 	cancel()
-	_, err := rt.RoundTrip(newRequest(t, http.MethodGet, nil).WithContext(ctx)) //nolint:bodyclose // cancelled
+	_, err := rt.RoundTrip(newRequest(t, http.MethodGet, nil).WithContext(ctx))
 	require.ErrorIs(t, err, context.Canceled)
 	resp, err := rt.RoundTrip(newRequest(t, http.MethodGet, nil))
 	require.NoError(t, err)
@@ -253,14 +253,14 @@ func scheduleWithoutStop(t *testing.T) {
 	c := retry.Config{MaxAttempts: 10, Backoff: func() backoff.BackOff {
 		return &backoff.ExponentialBackOff{Clock: backoff.SystemClock}
 	}}
-	_, err, s := get(t, c, rttest.Step{Status: 503})
+	_, s, err := get(t, c, rttest.Step{Status: 503})
 	require.NoError(t, err)
 	require.Len(t, s.Calls(), 10)
 }
 
 func permanentKeepsWrapping(t *testing.T) {
 	wrapped := fmt.Errorf("while charging: %w", backoff.Permanent(errBroken))
-	_, err, s := get(t, retry.Config{}, rttest.Step{Err: wrapped})
+	_, s, err := get(t, retry.Config{}, rttest.Step{Err: wrapped})
 	require.Equal(t, wrapped, err)
 	require.Len(t, s.Calls(), 1)
 }
@@ -281,7 +281,7 @@ func schedulePerCall(t *testing.T) {
 
 func causeKept(t *testing.T) {
 	below := behaving{retryable: true, after: time.Hour}
-	_, err, _ := get(t, retry.Config{}, rttest.Step{Err: fmt.Errorf("below: %w", below)})
+	_, _, err := get(t, retry.Config{}, rttest.Step{Err: fmt.Errorf("below: %w", below)})
 	require.ErrorIs(t, err, below)
 }
 
@@ -298,7 +298,7 @@ func budgetPerKey(t *testing.T) {
 
 func budgetErrorSaysSo(t *testing.T) {
 	c := retry.Config{Budget: newBudget(t, retry.BudgetConfig{Ratio: -1, MinPerSecond: -1})}
-	_, err, _ := get(t, c, rttest.Step{Err: errBroken})
+	_, _, err := get(t, c, rttest.Step{Err: errBroken})
 	require.EqualError(t, err, "retry: 1 attempt, retry budget exhausted: last error: connection broken")
 }
 
@@ -310,7 +310,7 @@ func keyMakesRepeatable(t *testing.T) {
 }
 
 func cutBodyIsRepeated(t *testing.T) {
-	resp, err, _ := get(t, retry.Config{BufferResponses: 1 << 10}, rttest.Step{Body: "half", Cut: true}, rttest.Step{Body: "whole"})
+	resp, _, err := get(t, retry.Config{BufferResponses: 1 << 10}, rttest.Step{Body: "half", Cut: true}, rttest.Step{Body: "whole"})
 	require.NoError(t, err)
 	data, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)

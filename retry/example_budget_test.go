@@ -51,8 +51,8 @@ func ExampleAttemptTimeout() {
 		Transport: policy.Wrap(perAttempt(http.DefaultTransport)),
 		Timeout:   10 * time.Second, // for all attempts together
 	}
-	fmt.Println(client.Timeout)
-	// Output: 10s
+	fmt.Println(client.Transport != nil, client.Timeout)
+	// Output: true 10s
 }
 
 // Do is for work that is not HTTP.
