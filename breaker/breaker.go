@@ -22,7 +22,6 @@ const (
 	DefaultProbes              = 1
 	DefaultProbeLease          = 30 * time.Second
 	DefaultMaxKeys             = 10_000
-	DefaultIdleTimeout         = 30 * time.Minute
 )
 
 // windowBuckets is how many buckets make up the rolling window.
@@ -79,11 +78,6 @@ type Config struct {
 	// 0 means [DefaultMaxKeys].
 	MaxKeys int
 
-	// IdleTimeout is how long a circuit is remembered that nobody uses.
-	// 0 means [DefaultIdleTimeout]; a negative value means as long as MaxKeys
-	// allows.
-	IdleTimeout time.Duration
-
 	// Hooks are told of state changes and refusals.
 	Hooks Hooks
 }
@@ -111,12 +105,11 @@ func New(c Config) (*Breaker, error) {
 	setDefault(&c.Probes, DefaultProbes)
 	setDefault(&c.ProbeLease, DefaultProbeLease)
 	setDefault(&c.MaxKeys, DefaultMaxKeys)
-	setDefault(&c.IdleTimeout, DefaultIdleTimeout)
 	b := &Breaker{config: c, start: time.Now()}
 	b.trip = b.tripped
 	b.circuits = keyed.New(keyed.Config[httpx.Key, circuit]{
 		Max:  c.MaxKeys,
-		Idle: c.IdleTimeout,
+		Hash: httpx.Key.Hash,
 		New:  b.newCircuit,
 		Keep: (*circuit).notClosed,
 	})
@@ -152,6 +145,10 @@ func (c *Config) check() error {
 	return errors.Join(errs...)
 }
 
+// noTime is what circuits are looked up with: they are forgotten when there are
+// too many of them and never for being idle, so nobody has to read a clock.
+const noTime = 0
+
 const (
 	maxProbes = 1_000_000
 	minWindow = windowBuckets * time.Millisecond
@@ -172,7 +169,7 @@ func (b *Breaker) Wrap(next http.RoundTripper) http.RoundTripper {
 // returns an [*OpenError] if not. It takes no probe, changes no state and makes
 // no circuit: a layer above can ask before it queues. It does not read the body.
 func (b *Breaker) Ready(req *http.Request) error {
-	entry, ok := b.circuits.Peek(httpx.KeyOf(req, b.config.Key), time.Since(b.start))
+	entry, ok := b.circuits.Peek(httpx.KeyOf(req, b.config.Key), noTime)
 	if !ok {
 		return nil
 	}

@@ -2,7 +2,6 @@ package breaker
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/holdfast-go/holdfast/internal/httpx"
 	"github.com/holdfast-go/holdfast/internal/keyed"
@@ -30,6 +29,10 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	call.resp = resp
 	if t.breaker.failed(resp) {
 		call.settle(errFailure)
+		return resp, nil
+	}
+	if !httpx.HasBody(resp) {
+		call.settle(nil)
 		return resp, nil
 	}
 	call.settled = true
@@ -67,7 +70,7 @@ type passage struct {
 // enter asks the circuit for admission.
 func (p *passage) enter() error {
 	b := p.breaker
-	p.entry = b.circuits.Acquire(httpx.KeyOf(p.req, b.config.Key), time.Since(b.start))
+	p.entry = b.circuits.Acquire(httpx.KeyOf(p.req, b.config.Key), noTime)
 	c := p.entry.Value()
 	out, refused := c.allow(p.req)
 	p.outcome, p.admitted = out, refused == nil

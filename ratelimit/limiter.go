@@ -108,6 +108,7 @@ func New(c Config) (*Limiter, error) {
 	l.buckets = keyed.New(keyed.Config[httpx.Key, bucket]{
 		Max:  c.MaxKeys,
 		Idle: c.idle(),
+		Hash: httpx.Key.Hash,
 		New:  l.newBucket,
 		Keep: func(b *bucket) bool { return b.heldFor(l.now()) > 0 },
 	})

@@ -132,7 +132,7 @@ func (l *Limiter) learn(b *bucket, resp *http.Response) {
 		return
 	}
 	if asked <= 0 {
-		asked, _ = header.RetryAfter(resp.Header, time.Now())
+		asked, _ = header.RetryAfter(resp.Header, time.Now)
 	}
 	asked = min(asked, l.config.MaxRetryAfter)
 	if asked <= 0 {

@@ -41,12 +41,19 @@ func exponential(initial, longest time.Duration, middle, factor float64) func() 
 			Multiplier:          2,
 			MaxInterval:         time.Duration(middle * float64(longest)),
 			Stop:                backoff.Stop,
-			Clock:               backoff.SystemClock,
+			Clock:               noClock{},
 		}
 		b.Reset()
 		return b
 	}
 }
+
+// noClock spares a schedule without a MaxElapsedTime the reading of a clock
+// that nobody looks at.
+type noClock struct{}
+
+// Now is always the same.
+func (noClock) Now() time.Time { return time.Time{} }
 
 // DecorrelatedJitter returns a factory of schedules in which each delay is
 // drawn between initial and three times the one before, and is at most longest:

@@ -93,6 +93,7 @@ func NewBudget(c BudgetConfig) (*Budget, error) {
 	b.accounts = keyed.New(keyed.Config[httpx.Key, account]{
 		Max:  c.MaxKeys,
 		Idle: 2 * c.Window,
+		Hash: httpx.Key.Hash,
 		New:  func(httpx.Key) *account { return &account{} },
 	})
 	return b, nil

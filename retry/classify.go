@@ -80,21 +80,17 @@ func failedStatus(req *http.Request, resp *http.Response) bool {
 	if resp == nil || resp.StatusCode < http.StatusBadRequest {
 		return false
 	}
-	switch shouldRetry(resp.Header) {
-	case "true":
-		return true
-	case "false":
-		// A failure all the same, if it was one. judge stops it.
-	}
 	switch resp.StatusCode {
 	case http.StatusRequestTimeout, http.StatusMisdirectedRequest, http.StatusTooEarly,
 		http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable,
 		http.StatusGatewayTimeout, statusOverloaded:
 		return true
 	case http.StatusInternalServerError:
-		return safe(req)
+		if safe(req) {
+			return true
+		}
 	}
-	return false
+	return shouldRetry(resp.Header) == "true"
 }
 
 // shouldRetry is the server's own word on repeating: "true", "false" or
@@ -132,7 +128,7 @@ func askedBy(resp *http.Response, err error) time.Duration {
 	if resp == nil {
 		return 0
 	}
-	wait, _ := header.RetryAfter(resp.Header, time.Now())
+	wait, _ := header.RetryAfter(resp.Header, time.Now)
 	return wait
 }
 

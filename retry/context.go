@@ -3,6 +3,7 @@ package retry
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 )
 
 // idempotentKey marks a context made by Idempotent.
@@ -14,20 +15,34 @@ func Idempotent(ctx context.Context) context.Context {
 	return context.WithValue(ctx, idempotentKey{}, true)
 }
 
-// attemptKey holds, in the context of a repeated attempt, its number. The first
-// attempt has none, so that a call that succeeds at once costs nothing.
+// attemptKey finds the marked context of a call.
 type attemptKey struct{}
 
-// attemptOf returns the number of the attempt that ctx belongs to; 1 outside
-// of any.
+// marked is the context of all attempts of a call but the first, which goes out
+// with the caller's own, so that a call that succeeds at once costs nothing.
+type marked struct {
+	context.Context
+	attempt atomic.Int64 // the number of the newest attempt
+}
+
+// Value returns the marked context itself for attemptKey.
+func (m *marked) Value(key any) any {
+	if key == (attemptKey{}) {
+		return m
+	}
+	return m.Context.Value(key)
+}
+
+// attemptOf returns the number of the newest attempt of the call that ctx
+// belongs to; 1 outside of any.
 func attemptOf(ctx context.Context) int {
-	if n, ok := ctx.Value(attemptKey{}).(int); ok {
-		return n
+	if m, ok := ctx.Value(attemptKey{}).(*marked); ok {
+		return int(m.attempt.Load())
 	}
 	return 1
 }
 
-// AttemptsOf returns how often the call was sent that resp answers, at least
+// AttemptsOf returns how often the call was tried that resp answers, at least
 // once. It looks at resp.Request, which the transport sets.
 func AttemptsOf(resp *http.Response) int {
 	if resp == nil || resp.Request == nil {

@@ -2,6 +2,7 @@ package retry
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -21,7 +22,13 @@ type pace struct {
 	refused  int             // how many of the attempts something below has refused
 	schedule backoff.BackOff // nil until the first failure
 	paid     bool            // the budget has paid for the last attempt
-	tries    []Try
+	marked   *marked         // the context of the attempts after the first
+
+	// The history. Most calls that fail at first succeed in the end, and then
+	// nobody wants it: so it stays here as long as it can.
+	noted int
+	few   [DefaultMaxAttempts]Try
+	more  []Try
 }
 
 // start begins a call: its first attempt is about to be made.
@@ -113,19 +120,23 @@ func (p *pace) succeed() { p.unplan() }
 
 // note adds the last attempt to the history, delay being the wait after it.
 func (p *pace) note(status int, err error, delay time.Duration) {
-	if p.tries == nil {
-		p.tries = make([]Try, 0, DefaultMaxAttempts)
+	try := Try{Status: status, Err: err, At: time.Now(), Delay: delay}
+	if p.noted < len(p.few) {
+		p.few[p.noted] = try
+	} else {
+		p.more = append(p.more, try)
 	}
-	p.tries = append(p.tries, Try{Status: status, Err: err, At: time.Now(), Delay: delay})
+	p.noted++
 }
 
 // fail makes the error of a call that is not repeated any more.
 func (p *pace) fail(reason Reason, cause error) *Error {
-	last := p.tries[len(p.tries)-1]
+	history := slices.Concat(p.few[:min(p.noted, len(p.few))], p.more)
+	last := history[len(history)-1]
 	return &Error{
 		Attempts: p.attempts, Reason: reason,
 		Status: last.Status, Err: last.Err, Cause: cause,
-		History: p.tries,
+		History: history,
 	}
 }
 
@@ -137,7 +148,11 @@ func (p *pace) bare(reason Reason) bool {
 
 // mark returns the context of the next attempt.
 func (p *pace) mark() context.Context {
-	return context.WithValue(p.ctx, attemptKey{}, p.attempts+1)
+	if p.marked == nil {
+		p.marked = &marked{Context: p.ctx}
+	}
+	p.marked.attempt.Store(int64(p.attempts + 1))
+	return p.marked
 }
 
 // sleep waits for d or until ctx ends, and returns the cause of its end.

@@ -70,6 +70,7 @@ type call struct {
 	err     error          // the last attempt's transport error, or what is wrong with resp apart from its status
 	verdict Verdict        // of Classify
 	again   *http.Request  // of the attempt to come
+	spare   *http.Request  // for all further attempts, when there is no body
 }
 
 // send makes an attempt.
@@ -151,13 +152,21 @@ func (c *call) prepare() (time.Duration, Reason) {
 	if reason != 0 {
 		return 0, reason
 	}
+	ctx := c.mark()
+	if c.spare != nil {
+		c.again = c.spare
+		return delay, 0
+	}
 	// Last, because the body that GetBody opens has to be closed again.
-	again, err := c.replay.Again(c.mark())
+	again, err := c.replay.Again(ctx)
 	if err != nil {
 		c.unplan()
 		return 0, BodyNotRepeatable
 	}
 	c.again = again
+	if !c.replay.HasBody() {
+		c.spare = again
+	}
 	return delay, 0
 }
 

@@ -34,9 +34,9 @@ const (
 // Retry-After (RFC 9110, section 10.2.3): seconds, seconds with a fraction, any
 // of the three HTTP-date forms, and the Unix times that some servers send in
 // their place. Dates count from the answer's own Date, so that a wrong clock on
-// either side does not matter; now is used when there is no believable Date.
-// Of several values the longest wait wins.
-func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
+// either side does not matter; now, such as time.Now, is asked when there is a
+// Retry-After. Of several values the longest wait wins.
+func RetryAfter(h http.Header, now func() time.Time) (time.Duration, bool) {
 	for _, name := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
 		if wait, ok := longest(h[name], func(s string) (time.Duration, bool) {
 			n, ok := number(s)
@@ -49,8 +49,8 @@ func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	if len(values) == 0 {
 		return 0, false
 	}
-	now = dateOr(h, now)
-	return longest(values, func(s string) (time.Duration, bool) { return seconds(s, now) })
+	date := dateOr(h, now())
+	return longest(values, func(s string) (time.Duration, bool) { return seconds(s, date) })
 }
 
 // longest parses each value, and each member of a value that a proxy joined

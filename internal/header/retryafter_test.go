@@ -13,6 +13,8 @@ import (
 
 var now = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 
+func clock() time.Time { return now }
+
 // date formats now+d as an IMF-fixdate.
 func date(d time.Duration) string { return now.Add(d).Format(http.TimeFormat) }
 
@@ -82,7 +84,7 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, ok := header.RetryAfter(tt.header, now)
+			got, ok := header.RetryAfter(tt.header, clock)
 			require.Equal(t, tt.want != none, ok)
 			if ok {
 				require.Equal(t, tt.want, got)
@@ -97,14 +99,14 @@ func FuzzRetryAfter(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value, served, millis string) {
 		h := http.Header{"Retry-After": {value, millis}, "Date": {served}, "Retry-After-Ms": {millis}}
-		d, ok := header.RetryAfter(h, now)
+		d, ok := header.RetryAfter(h, clock)
 		require.GreaterOrEqual(t, d, time.Duration(0))
 		if !ok {
 			require.Zero(t, d)
 		}
 		// The order of two lines does not matter.
 		swapped := http.Header{"Retry-After": {millis, value}, "Date": {served}, "Retry-After-Ms": {millis}}
-		again, okAgain := header.RetryAfter(swapped, now)
+		again, okAgain := header.RetryAfter(swapped, clock)
 		require.Equal(t, d, again)
 		require.Equal(t, ok, okAgain)
 	})

@@ -14,8 +14,6 @@ const (
 	DrainTime  = 100 * time.Millisecond
 )
 
-var drainBuffers = sync.Pool{New: func() any { return new([4 << 10]byte) }}
-
 // Discard throws resp away: it reads what is left of the body, at most
 // [DrainBytes] and for at most [DrainTime], so that the connection can be used
 // again, and closes it. A body that is known to be longer is closed at once.
@@ -32,17 +30,39 @@ func Discard(resp *http.Response) {
 		resp.StatusCode == http.StatusSwitchingProtocols {
 		return
 	}
-	timer := time.AfterFunc(DrainTime, func() { _ = body.Close() })
-	defer timer.Stop()
-	buf := drainBuffers.Get().(*[4 << 10]byte)
-	defer drainBuffers.Put(buf)
+	d := drainers.Get().(*drainer)
+	d.body = body
+	timer := time.AfterFunc(DrainTime, d.closeBody)
+	d.drain()
+	if timer.Stop() {
+		// Otherwise the timer's goroutine may still be using it.
+		d.body = nil
+		drainers.Put(d)
+	}
+}
+
+// drainer is what draining one body takes.
+type drainer struct {
+	body      io.ReadCloser
+	closeBody func() // made once, for the timer
+	buf       [4 << 10]byte
+}
+
+var drainers = sync.Pool{New: func() any {
+	d := &drainer{}
+	d.closeBody = func() { _ = d.body.Close() }
+	return d
+}}
+
+// drain reads up to DrainBytes, and then whether that was all.
+func (d *drainer) drain() {
 	for left := int64(DrainBytes); left > 0; {
-		n, err := body.Read(buf[:min(int64(len(buf)), left)])
+		n, err := d.body.Read(d.buf[:min(int64(len(d.buf)), left)])
 		if err != nil {
 			return
 		}
 		left -= int64(max(n, 0))
 	}
-	// Exactly DrainBytes may have been all of it: only EOF frees a connection.
-	_, _ = io.ReadFull(body, buf[:1])
+	// Only EOF frees a connection.
+	_, _ = io.ReadFull(d.body, d.buf[:1])
 }

@@ -36,6 +36,33 @@ func TestOrigin(t *testing.T) {
 	require.Equal(t, httpx.Key{}, httpx.Origin(&http.Request{}))
 }
 
+// Whatever the bytes and where they stand, a host is taken as it is only if
+// that changes nothing.
+func TestOriginOfAnyBytes(t *testing.T) {
+	t.Parallel()
+	for length := 1; length <= 20; length++ {
+		for at := range length {
+			for c := range 256 {
+				host := []byte(strings.Repeat("a", length))
+				host[at] = byte(c)
+				got := httpx.Origin(&http.Request{URL: &url.URL{Scheme: "https", Host: string(host)}})
+				want := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(string(host)), ":443"), ":")
+				if got.Name != want {
+					t.Fatalf("%q became %q, want %q", host, got.Name, want)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkOrigin(b *testing.B) {
+	req := &http.Request{URL: &url.URL{Scheme: "https", Host: "api.example.com"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		httpx.Origin(req)
+	}
+}
+
 func TestOriginAllocatesNothing(t *testing.T) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://api.example.com/v1", nil)
 	require.NoError(t, err)

@@ -53,7 +53,7 @@ func (r Replay) Again(ctx context.Context) (*http.Request, error) {
 			return nil, ErrNotRepeatable
 		}
 		return withBody(ctx, r.req, r.rec.attempt()), nil
-	case r.req.Body == nil || r.req.Body == http.NoBody:
+	case !r.HasBody():
 		return r.req.WithContext(ctx), nil
 	}
 	body, err := r.req.GetBody()
@@ -62,6 +62,10 @@ func (r Replay) Again(ctx context.Context) (*http.Request, error) {
 	}
 	return withBody(ctx, r.req, body), nil
 }
+
+// HasBody reports whether the request has one. If not, what Again returned can
+// be sent any number of times.
+func (r Replay) HasBody() bool { return r.req.Body != nil && r.req.Body != http.NoBody }
 
 // Repeatable reports whether Again can be expected to succeed.
 func (r Replay) Repeatable() bool { return r.rec == nil || r.rec.repeatable() }

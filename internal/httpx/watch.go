@@ -19,19 +19,20 @@ type Ender interface {
 // through, may be closed while a Read is under way, and stays an io.Writer
 // where the body is one (101 Switching Protocols).
 func Watch[E Ender](resp *http.Response, e E) {
-	switch body := resp.Body.(type) {
-	case nil:
+	if !HasBody(resp) {
 		e.End(nil)
+		return
+	}
+	switch body := resp.Body.(type) {
 	case io.ReadWriteCloser:
 		resp.Body = &watchedConn[E]{watched: watched[E]{body: body, ender: e}}
 	default:
-		if body == http.NoBody {
-			e.End(nil)
-			return
-		}
 		resp.Body = &watched[E]{body: body, ender: e}
 	}
 }
+
+// HasBody reports whether resp has a body, if only an empty one.
+func HasBody(resp *http.Response) bool { return resp.Body != nil && resp.Body != http.NoBody }
 
 type watched[E Ender] struct {
 	body  io.ReadCloser

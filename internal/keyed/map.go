@@ -26,6 +26,11 @@ type Config[K comparable, V any] struct {
 	// more than once, and all values but one are dropped.
 	New func(K) *V
 
+	// Hash, if set, hashes a key. Equal keys must have equal hashes. The default
+	// is maphash.Comparable, which any key will do for; one that knows the key
+	// is faster.
+	Hash func(K, maphash.Seed) uint64
+
 	// Keep, if set, reports that a value is worth more than others, as the
 	// state of an open circuit is. Such an entry is not dropped for being
 	// idle, and makes room for another only when nothing else can. Keep must
@@ -38,6 +43,7 @@ type Config[K comparable, V any] struct {
 // make one with [New]. It is safe for concurrent use.
 type Map[K comparable, V any] struct {
 	newValue func(K) *V
+	hash     func(K, maphash.Seed) uint64
 	keep     func(*V) bool
 	max      int
 	idle     int64
@@ -60,11 +66,15 @@ func New[K comparable, V any](c Config[K, V]) *Map[K, V] {
 	}
 	m := &Map[K, V]{
 		newValue: c.New,
+		hash:     c.Hash,
 		keep:     c.Keep,
 		max:      c.Max,
 		idle:     math.MaxInt64,
 		grain:    math.MaxInt64,
 		seed:     maphash.MakeSeed(),
+	}
+	if m.hash == nil {
+		m.hash = func(key K, seed maphash.Seed) uint64 { return maphash.Comparable(seed, key) }
 	}
 	if c.Idle > 0 {
 		m.idle = int64(c.Idle)
@@ -85,7 +95,7 @@ func New[K comparable, V any](c Config[K, V]) *Map[K, V] {
 // For a present key Acquire allocates nothing. It takes no lock either, unless
 // it meets the entry while that is being moved, or examined for eviction.
 func (m *Map[K, V]) Acquire(key K, now time.Duration) *Entry[K, V] {
-	hash, stamp := maphash.Comparable(m.seed, key), m.stamp(now)
+	hash, stamp := m.hash(key, m.seed), m.stamp(now)
 	if e := m.table.Load().acquire(hash, key, stamp); e != nil {
 		return e
 	}
@@ -98,7 +108,7 @@ func (m *Map[K, V]) Acquire(key K, now time.Duration) *Entry[K, V] {
 // Peek is like [Map.Acquire] for a key that is present, and otherwise reports
 // false.
 func (m *Map[K, V]) Peek(key K, now time.Duration) (*Entry[K, V], bool) {
-	hash, stamp := maphash.Comparable(m.seed, key), m.stamp(now)
+	hash, stamp := m.hash(key, m.seed), m.stamp(now)
 	e := m.table.Load().acquire(hash, key, stamp)
 	if e == nil {
 		e = m.acquireLocked(hash, key, stamp)

@@ -1,6 +1,7 @@
 package keyed_test
 
 import (
+	"hash/maphash"
 	"maps"
 	"math"
 	"runtime"
@@ -196,4 +197,23 @@ func TestMemoryPerEntry(t *testing.T) {
 	require.Less(t, perEntry, 110.0, "bytes")
 	runtime.KeepAlive(keys)
 	t.Logf("%.0f bytes an entry", perEntry)
+}
+
+// A bad hash costs time, not correctness.
+func TestHashThatCollides(t *testing.T) {
+	t.Parallel()
+	m := keyed.New(keyed.Config[int, int]{
+		Max:  64,
+		Hash: func(int, maphash.Seed) uint64 { return 7 },
+		New:  func(key int) *int { return &key },
+	})
+	for round := range 3 {
+		for key := range 100 {
+			e := m.Acquire(key, time.Duration(round))
+			require.Equal(t, key, e.Key())
+			require.Equal(t, key, *e.Value())
+			e.Release()
+		}
+		require.LessOrEqual(t, m.Len(), 64)
+	}
 }
