@@ -81,6 +81,20 @@
 // second, hence its peak, and then lets a tenth more through. The test
 // TestSimulatedOutage prints the table.
 //
+// # Idempotency keys
+//
+// [Keys] gives each POST and PATCH a key of its own, by which a server that
+// knows such keys tells a repetition from a second order, so that a Policy may
+// repeat them too. It stands above the Policy, so that all attempts have the
+// same key, as have the redirects (307, 308) of the same request:
+//
+//	keys, err := retry.NewKeys(retry.KeysConfig{Hosts: []string{"api.stripe.com"}})
+//	…
+//	client := &http.Client{Transport: keys.Wrap(policy.Wrap(http.DefaultTransport))}
+//
+// Use it only for servers that honour the field. A program that may repeat the
+// call itself, after a crash for one, brings its own key: [WithIdempotencyKey].
+//
 // # Time limits
 //
 // The context's deadline, or http.Client.Timeout, is for the whole call.
