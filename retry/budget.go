@@ -47,7 +47,8 @@ type BudgetConfig struct {
 // Budget bounds the repetitions of all calls together, per key: in an outage
 // the upstream gets at most 1+Ratio times the requests, and MinPerSecond more,
 // instead of Config.MaxAttempts times as many. It is safe for concurrent use,
-// and any number of policies and hedges can share it.
+// and any number of policies and hedges can share it; each of them pays in for
+// the requests that come to it.
 //
 // The model is the RetryBudget of Twitter's Finagle: every request deposits
 // Ratio tokens that last for Window, every repetition takes one, and there is a
