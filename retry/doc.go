@@ -20,7 +20,7 @@
 //	500                              repeated if safe     returned
 //	any other status                 returned             returned
 //	transport error                  repeated             repeated if never sent
-//	answer cut off in its body       repeated, if Config.BufferResponses holds it
+//	answer cut off in its body       repeated, if Config.BufferResponses holds it; see also [Resume]
 //
 // A request is idempotent if its method is GET, HEAD, OPTIONS, TRACE, PUT or
 // DELETE (RFC 9110, section 9.2.2), if it has an Idempotency-Key or
@@ -95,6 +95,18 @@
 // Use it only for servers that honour the field. A program that may repeat the
 // call itself, after a crash for one, brings its own key: [WithIdempotencyKey].
 //
+// # Hedging
+//
+// A [Hedge] is a middleware of its own, below a Policy and above a limiter and a
+// breaker. When the answer to an idempotent request is slow to come, it sends a
+// second copy, and the first acceptable answer wins. That cuts off slow answers
+// that are a matter of chance, for a few percent more requests. It is not a
+// retry: when all the copies that were sent have failed, the call has failed.
+// The delay is fixed, or a percentile of the recent times. Give it a [Budget],
+// so that an upstream that is slow for all does not get twice the load.
+//
+//	holdfast.Chain(nil, retries.Wrap, hedge.Wrap, limits.Wrap, circuits.Wrap)
+//
 // # Time limits
 //
 // The context's deadline, or http.Client.Timeout, is for the whole call.
@@ -117,6 +129,21 @@
 //
 // An answer that is thrown away is read to its end first, for at most 64 KiB and
 // 100 ms, so that its connection can be used again.
+//
+// # Answers that break off
+//
+// A [Resume] continues a GET whose answer breaks off in its body: it asks for
+// the missing bytes with Range and If-Range and reads on, without buffering
+// anything. It is a middleware of its own and stands above the Policy, so that
+// each continuation is itself repeated:
+//
+//	client := &http.Client{Transport: resume.Wrap(policy.Wrap(http.DefaultTransport))}
+//
+// It needs a strong validator, an entity tag or an old enough Last-Modified, and
+// bytes that net/http has not decompressed. Bytes of two versions are never
+// mixed: if the server has another one by now, or answers with anything but the
+// part that was asked for, the reader gets the error that broke the answer off.
+// Config.BufferResponses is the choice for short answers without a validator.
 //
 // # What it costs
 //
