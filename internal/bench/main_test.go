@@ -1,0 +1,89 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	bench "github.com/holdfast-go/holdfast/internal/bench"
+	"github.com/holdfast-go/holdfast/internal/bench/report"
+)
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	status := bench.Run(t.Context(), []string{"-runs", "1", "-scenario", "hosts"}, &stdout, &stderr)
+	require.Equal(t, 0, status, stderr.String())
+	require.Empty(t, stderr.String())
+	for _, want := range []string{"GOMAXPROCS", "1 rounds", "parallel-hosts: GET", "ns/op", "bare", "glue", "holdfast"} {
+		require.Contains(t, stdout.String(), want)
+	}
+	require.NotContains(t, stdout.String(), "happy")
+}
+
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	status := bench.Run(t.Context(), []string{"-runs", "2", "-scenario", "^(failure|parallel-hosts)$", "-json"}, &stdout, &stderr)
+	require.Equal(t, 0, status, stderr.String())
+
+	dec := json.NewDecoder(&stdout)
+	dec.DisallowUnknownFields()
+	var document struct {
+		report.Environment
+		Scenarios []report.Scenario `json:"scenarios"`
+	}
+	require.NoError(t, dec.Decode(&document))
+	_, err := dec.Token()
+	require.ErrorIs(t, err, io.EOF, "one document and nothing else")
+
+	require.Equal(t, 2, document.Rounds)
+	require.Len(t, document.Scenarios, 2)
+	require.Equal(t, "failure", document.Scenarios[0].Name)
+	for _, s := range document.Scenarios {
+		for _, row := range s.Rows {
+			require.Positive(t, row.Nanos, row.Name)
+			require.Positive(t, row.Glue, row.Name)
+			require.Positive(t, row.Allocs, row.Name)
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		args   []string
+		status int
+		want   string
+	}{
+		"help":           {[]string{"-h"}, 0, "-scenario"},
+		"unknown flag":   {[]string{"-fast"}, 2, "-fast"},
+		"argument":       {[]string{"happy"}, 2, `unexpected argument "happy"`},
+		"no runs":        {[]string{"-runs", "0"}, 2, "-runs is 0: must be positive"},
+		"bad expression": {[]string{"-scenario", "("}, 2, "-scenario: error parsing regexp"},
+		"no match":       {[]string{"-scenario", "sad"}, 2, `no scenario matches "sad"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr bytes.Buffer
+			require.Equal(t, test.status, bench.Run(t.Context(), test.args, &stdout, &stderr))
+			require.Contains(t, stderr.String(), test.want)
+			require.Empty(t, stdout.String())
+		})
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, args := range [][]string{nil, {"-json"}} {
+		var stdout, stderr bytes.Buffer
+		require.Equal(t, 1, bench.Run(ctx, args, &stdout, &stderr))
+		require.Equal(t, "bench: happy: measure: bare: context canceled\n", stderr.String())
+	}
+}

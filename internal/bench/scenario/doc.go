@@ -1,0 +1,3 @@
+// Package scenario holds what the subjects are measured with: calls, and the
+// transport in memory that answers them.
+package scenario

@@ -1,0 +1,165 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+
+	"github.com/holdfast-go/holdfast/internal/bench/subject"
+)
+
+// Scenario is one kind of call and the subjects that can serve it.
+type Scenario struct {
+	// Name selects the scenario, About describes it in a line.
+	Name, About string
+	// Subjects are compared. One is named "glue" and one "bare".
+	Subjects []subject.Subject
+	// Failures is how many attempts of each call are answered with 503 before
+	// one is answered with 200. The upstream counts attempts of all callers
+	// together, so it must be 0 if Parallel.
+	Failures int
+	// Parallel means as many callers at the same time as GOMAXPROCS allows.
+	Parallel bool
+
+	payload []byte // the body of a request; nil means a GET
+	answer  []byte // the body of a 200
+	sorry   []byte // the body of a 503
+	hosts   int    // how many hosts a caller goes around
+}
+
+// All returns the scenarios, in the order of the report.
+func All() []Scenario {
+	var (
+		stack = []subject.Subject{
+			subject.Bare(), subject.Glue(), subject.Holdfast(), subject.Failsafe(), subject.Retryable(),
+		}
+		parts = slices.Concat(stack, []subject.Subject{
+			subject.HoldfastRetry(), subject.HoldfastLimit(), subject.HoldfastBreaker(),
+		})
+		retries = []subject.Subject{
+			subject.BareLoop(), subject.Glue(), subject.Holdfast(), subject.Failsafe(), subject.Retryable(),
+			subject.HoldfastRetry(),
+		}
+		keyed = []subject.Subject{subject.Bare(), subject.Glue(), subject.Holdfast()}
+		page  = bytes.Repeat([]byte("0123456789abcdef"), 64)
+		sorry = []byte(`{"error":{"code":"overloaded","message":"Try again later."}}`)
+	)
+	return []Scenario{
+		{Name: "happy", About: "GET, 200 without a body", Subjects: parts, hosts: 1},
+		{Name: "happy-body", About: "GET, 200 with 1 KiB that is read and closed", Subjects: parts, answer: page, hosts: 1},
+		{Name: "failure", About: "GET, 503 twice, then 200, no bodies, no delay", Subjects: retries, Failures: 2, hosts: 1},
+		{
+			Name: "failure-body", About: "GET, 503 twice with 60 bytes, then 200 with 1 KiB, no delay",
+			Subjects: retries, Failures: 2, answer: page, sorry: sorry, hosts: 1,
+		},
+		{
+			Name: "post", About: "POST of 1 MiB with GetBody, 200 without a body",
+			Subjects: parts, payload: bytes.Repeat(page, 1<<10), hosts: 1,
+		},
+		{
+			Name: "parallel", About: "GET, 200 without a body, GOMAXPROCS callers, one host",
+			Subjects: stack, Parallel: true, hosts: 1,
+		},
+		{
+			Name: "parallel-hosts", About: "GET, 200 without a body, GOMAXPROCS callers, 1000 hosts in turn",
+			Subjects: keyed, Parallel: true, hosts: 1000,
+		},
+	}
+}
+
+// Upstream returns the transport that answers the calls. It is safe for
+// concurrent use.
+func (s Scenario) Upstream() http.RoundTripper {
+	return newUpstream(s.Failures, s.answer, s.sorry)
+}
+
+// Caller makes the calls of a scenario, one after the other. Only one goroutine
+// may use it.
+type Caller struct {
+	transport http.RoundTripper
+	requests  []*http.Request
+	next      int
+	want      int // the length of the answer
+	buf       []byte
+}
+
+// Caller returns a caller that goes through transport. Its requests carry ctx.
+// Each has another start on its way around the hosts, by its number.
+func (s Scenario) Caller(ctx context.Context, transport http.RoundTripper, number int) (*Caller, error) {
+	c := &Caller{transport: transport, want: len(s.answer), buf: make([]byte, 4<<10)}
+	for i := range s.hosts {
+		req, err := s.request(ctx, (i+number*s.hosts/2)%s.hosts)
+		if err != nil {
+			return nil, err
+		}
+		c.requests = append(c.requests, req)
+	}
+	return c, nil
+}
+
+func (s Scenario) request(ctx context.Context, host int) (*http.Request, error) {
+	url := fmt.Sprintf("https://api%d.example.com/v1/orders", host)
+	if s.payload == nil {
+		return http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	}
+	return http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(s.payload))
+}
+
+// Call makes one call and reads the answer. It fails if that is not the
+// expected one.
+func (c *Caller) Call() error {
+	req, err := c.request()
+	if err != nil {
+		return err
+	}
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	n, err := c.read(resp.Body)
+	switch {
+	case err != nil:
+		return err
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("status %d", resp.StatusCode)
+	case n != c.want:
+		return fmt.Errorf("%d bytes instead of %d", n, c.want)
+	}
+	return nil
+}
+
+// request returns the next request. One with a body can be sent only once.
+func (c *Caller) request() (*http.Request, error) {
+	req := c.requests[c.next]
+	if c.next++; c.next == len(c.requests) {
+		c.next = 0
+	}
+	if req.ContentLength == 0 {
+		return req, nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(req.Context())
+	req.Body = body
+	return req, nil
+}
+
+// read empties and closes body, and returns its length.
+func (c *Caller) read(body io.ReadCloser) (int, error) {
+	defer body.Close()
+	for total := 0; ; {
+		n, err := body.Read(c.buf)
+		total += n
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package subject
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/failsafehttp"
+	"github.com/failsafe-go/failsafe-go/ratelimiter"
+)
+
+// Failsafe is failsafe-go's RoundTripper with its retry policy for HTTP, rate
+// limiter and circuit breaker. It has one limiter and one circuit for all
+// hosts.
+func Failsafe() Subject {
+	return Subject{Name: "failsafe-go", Wrap: func(next http.RoundTripper) http.RoundTripper {
+		retries := failsafehttp.NewRetryPolicyBuilder().
+			WithMaxAttempts(Attempts).
+			ReturnLastFailure().
+			Build()
+		limiter := ratelimiter.NewBurstyBuilder[*http.Response](perSecond, time.Second).
+			WithMaxWaitTime(time.Minute).
+			Build()
+		circuit := circuitbreaker.NewBuilder[*http.Response]().
+			HandleIf(failure).
+			WithFailureRateThreshold(1, minCalls, window).
+			WithDelay(openTimeout).
+			Build()
+		return failsafehttp.NewRoundTripper(next, retries, limiter, circuit)
+	}}
+}
+
+func failure(resp *http.Response, err error) bool {
+	return err != nil || resp.StatusCode >= http.StatusInternalServerError
+}

@@ -1,0 +1,64 @@
+package subject
+
+import (
+	"net/http"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/ratelimit"
+	"github.com/holdfast-go/holdfast/retry"
+)
+
+// Holdfast is the stack of retry, limiter and breaker.
+func Holdfast() Subject {
+	return Subject{Name: "holdfast", Wrap: func(next http.RoundTripper) http.RoundTripper {
+		return holdfast.Chain(next, newPolicy().Wrap, newLimiter().Wrap, newBreaker().Wrap)
+	}}
+}
+
+// HoldfastRetry is package retry alone.
+func HoldfastRetry() Subject {
+	return Subject{Name: "holdfast-retry", Wrap: func(next http.RoundTripper) http.RoundTripper {
+		return newPolicy().Wrap(next)
+	}}
+}
+
+// HoldfastLimit is package ratelimit alone.
+func HoldfastLimit() Subject {
+	return Subject{Name: "holdfast-ratelimit", Wrap: func(next http.RoundTripper) http.RoundTripper {
+		return newLimiter().Wrap(next)
+	}}
+}
+
+// HoldfastBreaker is package breaker alone.
+func HoldfastBreaker() Subject {
+	return Subject{Name: "holdfast-breaker", Wrap: func(next http.RoundTripper) http.RoundTripper {
+		return newBreaker().Wrap(next)
+	}}
+}
+
+func newPolicy() *retry.Policy {
+	return must(retry.New(retry.Config{MaxAttempts: Attempts, Backoff: retry.FullJitter(1, 1)}))
+}
+
+func newLimiter() *ratelimit.Limiter {
+	return must(ratelimit.New(ratelimit.Config{Rate: perSecond, Burst: burst}))
+}
+
+func newBreaker() *breaker.Breaker {
+	return must(breaker.New(breaker.Config{
+		ConsecutiveFailures: -1,
+		FailureRatio:        1,
+		MinCalls:            minCalls,
+		Window:              window,
+		OpenTimeout:         openTimeout,
+	}))
+}
+
+// must panics when a Config of this file is wrong.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -1,0 +1,55 @@
+package subject
+
+import (
+	"net/http"
+	"time"
+)
+
+// What every subject is set to, as far as it has such a setting.
+const (
+	// Attempts is how often one call is sent at most. There is no delay between
+	// attempts.
+	Attempts = 3
+
+	// More than any machine sends; x/time/rate.Inf would skip the bucket.
+	perSecond = 1_000_000_000
+	burst     = 1_000_000
+
+	// A circuit opens when every one of at least minCalls in the window failed.
+	minCalls      = 100
+	window        = 30 * time.Second
+	windowBuckets = 10
+	openTimeout   = 5 * time.Second
+)
+
+// Subject is one thing that is measured.
+type Subject struct {
+	// Name is what the tables call it, unique within a scenario.
+	Name string
+	// Wrap puts the subject around next. Each call makes one that shares no
+	// state with others. What it returns is safe for concurrent use.
+	Wrap func(next http.RoundTripper) http.RoundTripper
+}
+
+// Bare is nothing around the transport: the floor.
+func Bare() Subject {
+	return Subject{Name: "bare", Wrap: func(next http.RoundTripper) http.RoundTripper { return next }}
+}
+
+// BareLoop is the floor where attempts fail: it sends again at once while the
+// answer is 503, and does nothing else.
+func BareLoop() Subject {
+	return Subject{Name: "bare", Wrap: func(next http.RoundTripper) http.RoundTripper { return loop{next} }}
+}
+
+type loop struct{ next http.RoundTripper }
+
+func (l loop) RoundTrip(req *http.Request) (*http.Response, error) {
+	for {
+		resp, err := l.next.RoundTrip(req)
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
+			return resp, err
+		}
+		_ = resp.Body.Close()
+	}
+}
