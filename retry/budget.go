@@ -54,7 +54,8 @@ type BudgetConfig struct {
 // Ratio tokens that last for Window, every repetition takes one, and there is a
 // reserve of MinPerSecond for each second of the Window. From the retry quota
 // of the AWS SDKs comes the refund: a repetition that succeeds gives its token
-// back, for it has shown that the upstream is not overloaded.
+// back, for it has shown that the upstream is not overloaded, and so does one
+// that was never sent.
 type Budget struct {
 	config   BudgetConfig // with defaults filled in
 	start    time.Time

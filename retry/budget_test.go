@@ -1,6 +1,7 @@
 package retry_test
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -106,6 +107,29 @@ func TestBudgetRefundsSuccess(t *testing.T) {
 		require.Equal(t, 200, resp.StatusCode)
 	}
 	require.Equal(t, 11, sends(t, p, 10), "the one token is still there")
+}
+
+// What was not sent has cost nothing: a circuit has refused it, or its caller
+// went away while it waited.
+func TestBudgetRefundsWhatWasNotSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t, retry.BudgetConfig{Ratio: -1, MinPerSecond: 0.1})
+		p := newPolicy(t, retry.Config{Backoff: retry.Constant(0), Budget: b})
+		for range 100 {
+			s := rttest.NewScript(rttest.Step{Status: 503}, rttest.Step{Err: behaving{retryable: true, notSent: true}})
+			_, err := p.Wrap(s).RoundTrip(newRequest(t, http.MethodGet, nil))
+			require.Error(t, err)
+		}
+		slow := newPolicy(t, retry.Config{Backoff: retry.Constant(time.Millisecond), Budget: b})
+		for range 100 {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Microsecond, cancel)
+			_, err := slow.Wrap(rttest.NewScript(rttest.Step{Status: 503})).RoundTrip(newRequest(t, http.MethodGet, nil).WithContext(ctx))
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		require.Equal(t, 11, sends(t, p, 10), "the one token is still there")
+	})
 }
 
 func TestBudgetPerKey(t *testing.T) {

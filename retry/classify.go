@@ -46,6 +46,22 @@ const (
 	RetryAnyway
 )
 
+var verdicts = [...]string{
+	ByDefault:   "by default",
+	Accept:      "accept",
+	Stop:        "stop",
+	RetryIfSafe: "retry if safe",
+	RetryAnyway: "retry anyway",
+}
+
+// String returns the verdict in a few words.
+func (v Verdict) String() string {
+	if v < 0 || int(v) >= len(verdicts) {
+		return "unknown"
+	}
+	return verdicts[v]
+}
+
 // safe reports whether the method of req only reads (RFC 9110, section 9.2.1).
 func safe(req *http.Request) bool {
 	switch req.Method {

@@ -36,6 +36,7 @@ func TestContract(t *testing.T) {
 				Hooked: func(callback func()) rttest.Middleware {
 					c := c
 					c.Backoff = retry.FullJitter(time.Millisecond, time.Millisecond)
+					c.Classify = func(retry.Attempt) retry.Verdict { callback(); return retry.ByDefault }
 					c.Check = func(*http.Response) error { callback(); return nil }
 					c.Hooks = retry.Hooks{
 						Retry:  func(retry.Event) { callback() },

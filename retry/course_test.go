@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -309,11 +310,37 @@ func TestHistory(t *testing.T) {
 		var e *retry.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, []retry.Try{
-			{Status: 503, At: begin.Add(time.Second), Delay: 2 * time.Second},
-			{Err: errBroken, At: begin.Add(3 * time.Second), Delay: 2 * time.Second},
-			{Err: errBroken, At: begin.Add(5 * time.Second)},
+			{Status: 503, At: begin.Add(time.Second), Verdict: retry.RetryIfSafe, Delay: 2 * time.Second},
+			{Err: errBroken, At: begin.Add(3 * time.Second), Verdict: retry.RetryIfSafe, Delay: 2 * time.Second},
+			{Err: errBroken, At: begin.Add(5 * time.Second), Verdict: retry.RetryIfSafe},
 		}, e.History)
+
+		permanent := rttest.Step{Err: behaving{}}
+		_, err = roundTrip(t, retry.Config{Backoff: retry.Constant(0)}, rttest.NewScript(rttest.Step{Err: errBroken}, permanent), newRequest(t, http.MethodGet, nil))
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, retry.NotRetryable, e.Reason)
+		require.Equal(t, retry.Stop, e.History[1].Verdict)
 	})
+}
+
+// However many attempts there are, the history has them all.
+func TestLongHistory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, err := roundTrip(t, retry.Config{MaxAttempts: 50}, rttest.NewScript(rttest.Step{Err: errBroken}), newRequest(t, http.MethodGet, nil))
+		var e *retry.Error
+		require.ErrorAs(t, err, &e)
+		require.Len(t, e.History, 50)
+		for i := 1; i < len(e.History); i++ {
+			require.Equal(t, e.History[i-1].At.Add(e.History[i-1].Delay), e.History[i].At)
+		}
+	})
+}
+
+func TestVerdictString(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "by default, accept, stop, retry if safe, retry anyway, unknown", fmt.Sprintf("%v, %v, %v, %v, %v, %v",
+		retry.ByDefault, retry.Accept, retry.Stop, retry.RetryIfSafe, retry.RetryAnyway, retry.Verdict(-1)))
 }
 
 func TestPolicyString(t *testing.T) {

@@ -28,12 +28,13 @@ func Do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, erro
 			c.succeed()
 			return value, nil
 		}
-		delay, reason := time.Duration(0), NotRetryable
+		delay, reason, verdict := time.Duration(0), NotRetryable, Stop
 		if !permanent(ctx, err) {
 			c.count(err)
+			verdict = RetryAnyway
 			delay, reason = c.plan(askedBy(nil, err))
 		}
-		c.note(0, err, delay)
+		c.note(Try{Err: err, Verdict: verdict, Delay: delay})
 		event := Event{Attempt: c.attempts, Err: err, Delay: delay, Reason: reason}
 		var cause error
 		if reason == 0 {
@@ -45,6 +46,7 @@ func Do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, erro
 				c.attempts++
 				continue
 			}
+			c.unplan()
 			event.Delay, event.Reason = 0, Canceled
 		}
 		if p.hooks.GiveUp != nil {

@@ -31,7 +31,8 @@
 // httptrace that it never got a connection, as when the TLS handshake fails, if
 // the server refused the HTTP/2 stream (REFUSED_STREAM), or if the error has a
 // method NotSent that says so, as that of an open circuit breaker has. net/http
-// itself repeats what a connection that the server had closed never carried.
+// itself repeats what a connection that the server had closed never carried, and
+// what an HTTP/2 server that said GOAWAY has not processed.
 //
 // The server's own word counts: X-Should-Retry or Stripe-Should-Retry with
 // "true" makes any failed status one that is repeated, for an idempotent

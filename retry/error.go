@@ -35,6 +35,9 @@ type Try struct {
 	Err error
 	// At is when the attempt had ended.
 	At time.Time
+	// Verdict is what it came to: Stop, RetryIfSafe or RetryAnyway. Why the last
+	// attempt was not repeated though it might have been is the error's Reason.
+	Verdict Verdict
 	// Delay is the wait that was planned after it; 0 after the last one.
 	Delay time.Duration
 }

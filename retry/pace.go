@@ -2,6 +2,7 @@ package retry
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -46,6 +47,7 @@ func (p *pace) start() {
 func (p *pace) count(err error) {
 	if refused(err) {
 		p.refused++
+		p.unplan()
 	}
 }
 
@@ -62,11 +64,10 @@ func (p *pace) plan(asked time.Duration) (time.Duration, Reason) {
 	if reason != 0 {
 		return 0, reason
 	}
-	end := delay + p.policy.minAttempt
-	if deadline, ok := p.ctx.Deadline(); ok && time.Until(deadline) <= end {
+	if deadline, ok := p.ctx.Deadline(); ok && time.Until(deadline)-p.policy.minAttempt <= delay {
 		return 0, DeadlineTooClose
 	}
-	if p.policy.maxElapsed > 0 && time.Since(p.begin)+end >= p.policy.maxElapsed {
+	if limit := p.policy.maxElapsed; limit > 0 && limit-time.Since(p.begin)-p.policy.minAttempt <= delay {
 		return 0, ElapsedTimeTooLong
 	}
 	p.paid = p.policy.budget != nil
@@ -104,10 +105,11 @@ func (p *pace) delay(asked time.Duration) (time.Duration, Reason) {
 	}
 	// Never earlier than asked; a little later, so that the callers who were
 	// told the same do not come back together.
-	return asked + min(scheduled, asked), 0
+	return asked + min(scheduled, asked, math.MaxInt64-asked), 0
 }
 
-// unplan takes back what plan has paid for an attempt that is not made.
+// unplan takes back what plan has paid, for an attempt that was not made or
+// that was no burden.
 func (p *pace) unplan() {
 	if p.paid {
 		p.paid = false
@@ -118,9 +120,9 @@ func (p *pace) unplan() {
 // succeed ends the call.
 func (p *pace) succeed() { p.unplan() }
 
-// note adds the last attempt to the history, delay being the wait after it.
-func (p *pace) note(status int, err error, delay time.Duration) {
-	try := Try{Status: status, Err: err, At: time.Now(), Delay: delay}
+// note adds the last attempt to the history.
+func (p *pace) note(try Try) {
+	try.At = time.Now()
 	if p.noted < len(p.few) {
 		p.few[p.noted] = try
 	} else {

@@ -390,6 +390,32 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// Waits that no Duration could hold do not turn into none.
+func TestNoOverflow(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]retry.Config{
+		"Retry-After":       {MaxRetryAfter: math.MaxInt64, MaxDelay: math.MaxInt64},
+		"clamped":           {ClampRetryAfter: true, MaxRetryAfter: math.MaxInt64 - 1, MaxDelay: math.MaxInt64},
+		"with a MinAttempt": {MaxRetryAfter: math.MaxInt64, MinAttempt: time.Hour},
+		"schedule":          {MaxRetryAfter: -1, MaxDelay: math.MaxInt64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c.Backoff = retry.Constant(math.MaxInt64)
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(time.Hour, cancel)
+				s := rttest.NewScript(rttest.Step{Status: 429, Header: []string{"Retry-After", "9223372036854775807"}})
+				begin := time.Now()
+				_, err := roundTrip(t, c, s, newRequest(t, http.MethodGet, nil).WithContext(ctx))
+				require.ErrorIs(t, err, context.Canceled)
+				require.Equal(t, time.Hour, time.Since(begin))
+				require.Len(t, s.Calls(), 1)
+			})
+		})
+	}
+}
+
 func TestErrorAsksForAWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -86,7 +86,7 @@ func (c *call) finish() (*http.Response, error) {
 	defer c.release()
 	for c.failed() {
 		delay, reason := c.prepare()
-		c.note(c.status, c.err, delay)
+		c.note(Try{Status: c.status, Err: c.err, Verdict: c.settled(reason), Delay: delay})
 		if reason != 0 {
 			return c.giveUp(reason, nil)
 		}
@@ -98,6 +98,7 @@ func (c *call) finish() (*http.Response, error) {
 			httpx.Discard(resp)
 		}
 		if cause := sleep(c.ctx, delay); cause != nil {
+			c.unplan()
 			return c.giveUp(Canceled, cause)
 		}
 		req := c.again
@@ -168,6 +169,18 @@ func (c *call) prepare() (time.Duration, Reason) {
 		c.spare = again
 	}
 	return delay, 0
+}
+
+// settled is the verdict that the last attempt came to: Classify's, or the one
+// that stands behind the reason for not repeating it.
+func (c *call) settled(reason Reason) Verdict {
+	switch {
+	case c.verdict != ByDefault:
+		return c.verdict
+	case reason == NotRetryable:
+		return Stop
+	}
+	return RetryIfSafe
 }
 
 // objection is why an attempt that failed like the last one is not repeated at
