@@ -36,6 +36,10 @@ func TestContract(t *testing.T) {
 				Hooked: func(callback func()) rttest.Middleware {
 					c := c
 					c.Backoff = retry.FullJitter(time.Millisecond, time.Millisecond)
+					c.Budget = newBudget(t, retry.BudgetConfig{
+						MinPerSecond: 1000,
+						Key:          func(*http.Request) string { callback(); return "key" },
+					})
 					c.Classify = func(retry.Attempt) retry.Verdict { callback(); return retry.ByDefault }
 					c.Check = func(*http.Response) error { callback(); return nil }
 					c.Hooks = retry.Hooks{

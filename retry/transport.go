@@ -32,12 +32,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // carefully is RoundTrip for a call that has to be watched from its beginning.
 func (t *transport) carefully(req *http.Request) (*http.Response, error) {
 	p := t.policy
-	c := call{pace: pace{policy: p, ctx: req.Context()}, next: t.next, req: req}
+	c := call{pace: pace{policy: p, ctx: req.Context()}, next: t.next, req: req, once: !idempotent(req)}
 	if p.budget != nil {
-		c.key = p.budget.key(req)
+		c.key = accountOf(p.budget, req)
 	}
 	keep := p.maxBuffer
-	c.once = !idempotent(req)
 	if c.once {
 		// It can be repeated only if nothing of it was sent, so keep nothing.
 		keep = 0
@@ -47,6 +46,19 @@ func (t *transport) carefully(req *http.Request) (*http.Response, error) {
 	c.start()
 	c.send(c.replay.First())
 	return c.finish()
+}
+
+// accountOf asks the budget, whose Key func may panic, for the account of req.
+func accountOf(b *Budget, req *http.Request) httpx.Key {
+	known := false
+	defer func() {
+		if !known {
+			httpx.Reject(req)
+		}
+	}()
+	key := b.key(req)
+	known = true
+	return key
 }
 
 // CloseIdleConnections forwards to the transport below.

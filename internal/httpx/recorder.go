@@ -63,7 +63,8 @@ func (r *recorder) finish() {
 // closeAndUnlock releases mu and closes the source, once, if nobody can want
 // it any more.
 func (r *recorder) closeAndUnlock() error {
-	last := (r.finished || r.overflow) && r.current.closed && !r.closed
+	idle := r.current == nil || r.current.closed
+	last := (r.finished || r.overflow) && idle && !r.closed
 	r.closed = r.closed || last
 	r.mu.Unlock()
 	if last {

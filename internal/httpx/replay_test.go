@@ -96,6 +96,13 @@ func TestReplayRecordsWhileStreaming(t *testing.T) {
 	require.Equal(t, 1, body.Closes())
 }
 
+func TestReplayThatWasNotUsed(t *testing.T) {
+	t.Parallel()
+	body := rttest.NewBody("payload")
+	httpx.NewReplay(post(t, body), 7).Done()
+	require.Equal(t, 1, body.Closes())
+}
+
 func TestReplayOfHalfSentBody(t *testing.T) {
 	t.Parallel()
 	r := httpx.NewReplay(post(t, iotest.OneByteReader(strings.NewReader("payload"))), 100)
