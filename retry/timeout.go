@@ -60,8 +60,8 @@ func (t *timeLimit) RoundTrip(req *http.Request) (*http.Response, error) {
 	timer := time.AfterFunc(t.expired.Limit, func() { cancel(t.expired) })
 	answered := false
 	defer func() {
-		timer.Stop()
 		if !answered {
+			timer.Stop()
 			cancel(nil)
 		}
 	}()
