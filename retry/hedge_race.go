@@ -216,6 +216,9 @@ func (r *race) release() {
 	if r.times != nil {
 		r.times.Release()
 	}
+	if len(r.runners) == 0 {
+		httpx.Reject(r.req) // Key has panicked
+	}
 	for _, c := range r.runners {
 		switch {
 		case c == r.winner:

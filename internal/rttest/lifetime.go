@@ -157,45 +157,56 @@ func callbackPanics(e *env) {
 	if e.subject.Hooked == nil {
 		return
 	}
-	for _, m := range moods {
-		if m.name == "silent" {
-			continue
-		}
-		var calm atomic.Bool
-		s := NewScript(m.steps...)
-		rt := e.subject.Hooked(func() {
-			if !calm.Load() {
-				panic("callback")
-			}
-		})(s)
-		for i := range 24 {
-			calm.Store(i%3 == 2)
-			// Half a second is longer than all waits of the subject but those
-			// that the upstream asks for.
-			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
-			f := forms[i%len(forms)]
-			a := f.request(ctx)
-			r := e.doReal(rt, a.req)
-			if r.panicked != nil && r.panicked != "callback" {
-				e.failf("%s, upstream %s: panicked with %v", f.name, m.name, r.panicked)
-			}
-			if r.err == errHangs { //nolint:errorlint // our own
-				cancel()
-				return
-			}
-			if r.err == nil && r.resp != nil {
-				drainQuietly(r.resp.Body)
-			}
-			r.finishAlone()
-			cancel()
-			a.checkClosed(e, fmt.Sprintf("%s, upstream %s, call %d, callback panicked: %v", f.name, m.name, i+1, r.panicked != nil))
-		}
-		for i, b := range s.Bodies() {
-			if b.Closes() == 0 {
-				e.failf("upstream %s: a callback panicked and the body of answer %d was not closed", m.name, i+1)
+	// A callback panics each time, or only every so often: so each has its
+	// turn, also those that are called after others.
+	for _, every := range []int64{1, 2, 3, 5} {
+		for _, m := range moods {
+			if m.name != "silent" {
+				callbackPanicsEvery(e, every, m)
 			}
 		}
 	}
+}
+
+func callbackPanicsEvery(e *env, every int64, m upstream) {
+	var calls atomic.Int64
+	s := NewScript(m.steps...)
+	rt := e.subject.Hooked(func() {
+		if calls.Add(1)%every == 0 {
+			panic("callback")
+		}
+	})(s)
+	for i := range 12 {
+		// Half a second is longer than all waits of the subject but those
+		// that the upstream asks for.
+		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+		defer cancel()
+		f := forms[i%len(forms)]
+		a := f.request(ctx)
+		r := e.doReal(rt, a.req)
+		if r.panicked != nil && r.panicked != "callback" {
+			e.failf("%s, upstream %s: panicked with %v", f.name, m.name, r.panicked)
+		}
+		if r.err == errHangs { //nolint:errorlint // our own
+			return
+		}
+		if r.err == nil && r.resp != nil {
+			drainQuietly(r.resp.Body)
+		}
+		closeQuietly(r)
+		a.checkClosed(e, fmt.Sprintf("%s, upstream %s, call %d, every %d. callback panics", f.name, m.name, i+1, every))
+	}
+	for i, b := range s.Bodies() {
+		if b.Closes() == 0 {
+			e.failf("upstream %s: every %d. callback panics, and the body of answer %d was not closed", m.name, every, i+1)
+		}
+	}
+}
+
+// closeQuietly closes what a result holds: a callback may panic there too.
+func closeQuietly(r result) {
+	defer func() { _ = recover() }()
+	r.finishAlone()
 }
 
 // drainQuietly reads body to its end: a callback may panic there too.
