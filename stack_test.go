@@ -82,7 +82,7 @@ func TestRetryWaitsForTheProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := rttest.NewScript(rttest.Step{Status: 502}, rttest.Step{Body: "back"})
 		rt := stack(t, retry.Config{Backoff: retry.FullJitter(1, 1)}, ratelimit.Config{},
-			breaker.Config{ConsecutiveFailures: 1, OpenTimeout: 5 * time.Second})(s)
+			breaker.Config{ConsecutiveFailures: 1, OpenTimeout: 5 * time.Second, Jitter: -1})(s)
 		resp, err := rt.RoundTrip(newRequest(t, http.MethodPost))
 		require.NoError(t, err)
 		require.Equal(t, 502, resp.StatusCode, "this one was sent")
@@ -119,7 +119,7 @@ func TestOpenCircuitCostsNoTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := rttest.NewScript(rttest.Step{Status: 503}, rttest.Step{Body: "back"})
 		rt := stack(t, retry.Config{MaxAttempts: -1}, ratelimit.Config{Rate: 0.01, Burst: 3},
-			breaker.Config{ConsecutiveFailures: 1, OpenTimeout: time.Second})(s)
+			breaker.Config{ConsecutiveFailures: 1, OpenTimeout: time.Second, Jitter: -1})(s)
 		for range 100 {
 			resp, err := rt.RoundTrip(newRequest(t, http.MethodGet))
 			if err == nil {

@@ -19,6 +19,9 @@ const (
 	DefaultMinCalls            = 20
 	DefaultWindow              = 30 * time.Second
 	DefaultOpenTimeout         = 5 * time.Second
+	DefaultMaxOpenTimeout      = 60 * time.Second
+	DefaultJitter              = 0.2
+	DefaultMaxRetryAfter       = 60 * time.Second
 	DefaultProbes              = 1
 	DefaultProbeLease          = 30 * time.Second
 	DefaultMaxKeys             = 10_000
@@ -49,8 +52,25 @@ type Config struct {
 	Window time.Duration
 
 	// OpenTimeout is how long an open circuit refuses calls before it lets
-	// probes through, at most a year. 0 means [DefaultOpenTimeout].
+	// probes through, at most a year. It doubles each time that the probes
+	// fail, up to MaxOpenTimeout. 0 means [DefaultOpenTimeout].
 	OpenTimeout time.Duration
+
+	// MaxOpenTimeout bounds what OpenTimeout grows to, at most a year. 0 means
+	// [DefaultMaxOpenTimeout]. If it is not longer than OpenTimeout there is no
+	// growth.
+	MaxOpenTimeout time.Duration
+
+	// Jitter is the share of the open time that is added to it at most, drawn
+	// anew for each opening, so that the replicas of a program do not probe in
+	// step; at most 1. 0 means [DefaultJitter]; a negative value means none.
+	Jitter float64
+
+	// MaxRetryAfter is the longest that a Retry-After on the answer that opened
+	// the circuit keeps it open; a longer wish is cut to it. At most a year. 0
+	// means [DefaultMaxRetryAfter]; a negative value means that such wishes are
+	// ignored.
+	MaxRetryAfter time.Duration
 
 	// Probes is how many calls a half-open circuit lets through. When so many
 	// have succeeded it closes; the first failure opens it again.
@@ -102,6 +122,9 @@ func New(c Config) (*Breaker, error) {
 	setDefault(&c.MinCalls, DefaultMinCalls)
 	setDefault(&c.Window, DefaultWindow)
 	setDefault(&c.OpenTimeout, DefaultOpenTimeout)
+	setDefault(&c.MaxOpenTimeout, DefaultMaxOpenTimeout)
+	setDefault(&c.Jitter, DefaultJitter)
+	setDefault(&c.MaxRetryAfter, DefaultMaxRetryAfter)
 	setDefault(&c.Probes, DefaultProbes)
 	setDefault(&c.ProbeLease, DefaultProbeLease)
 	setDefault(&c.MaxKeys, DefaultMaxKeys)
@@ -139,6 +162,9 @@ func (c *Config) check() error {
 	wrong(c.Window != 0 && (c.Window < minWindow || c.Window > longest),
 		"Window", c.Window, "must be between 10ms and a year")
 	wrong(c.OpenTimeout < 0 || c.OpenTimeout > longest, "OpenTimeout", c.OpenTimeout, "must be between 0 and a year")
+	wrong(c.MaxOpenTimeout < 0 || c.MaxOpenTimeout > longest, "MaxOpenTimeout", c.MaxOpenTimeout, "must be between 0 and a year")
+	wrong(!(c.Jitter <= 1), "Jitter", c.Jitter, "must be at most 1")
+	wrong(c.MaxRetryAfter > longest, "MaxRetryAfter", c.MaxRetryAfter, "must be at most a year")
 	wrong(c.Probes < 0 || c.Probes > maxProbes, "Probes", c.Probes, "must be between 0 and 1000000")
 	wrong(c.ProbeLease < 0 || c.ProbeLease > longest, "ProbeLease", c.ProbeLease, "must be between 0 and a year")
 	wrong(c.MaxKeys < 0, "MaxKeys", c.MaxKeys, negative)

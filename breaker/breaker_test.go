@@ -54,7 +54,7 @@ func trip(t *testing.T, b *breaker.Breaker, host string) {
 }
 
 // one opens after one failure, for a second.
-var one = breaker.Config{ConsecutiveFailures: 1, OpenTimeout: time.Second}
+var one = breaker.Config{ConsecutiveFailures: 1, OpenTimeout: time.Second, MaxOpenTimeout: time.Second, Jitter: -1}
 
 const host = "api.example.com"
 
@@ -184,7 +184,7 @@ func TestFailureRatio(t *testing.T) {
 func TestOpenRefusesUntilItsTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker(t, breaker.Config{ConsecutiveFailures: 1, OpenTimeout: 5 * time.Second})
+		b := newBreaker(t, breaker.Config{ConsecutiveFailures: 1, OpenTimeout: 5 * time.Second, Jitter: -1})
 		s := rttest.NewScript(rttest.Step{Err: errBroken}, rttest.Step{Body: "back"})
 		rt := b.Wrap(s)
 		require.ErrorIs(t, call(rt, newRequest(t, host)), errBroken)
@@ -466,6 +466,7 @@ func TestInvalidConfig(t *testing.T) {
 	t.Parallel()
 	_, err := breaker.New(breaker.Config{
 		FailureRatio: 1.5, MinCalls: -1, Window: time.Millisecond, OpenTimeout: -1,
+		MaxOpenTimeout: -2, Jitter: 1.5, MaxRetryAfter: math.MaxInt64,
 		Probes: -3, ProbeLease: -time.Second, MaxKeys: -1,
 	})
 	require.EqualError(t, err, strings.Join([]string{
@@ -473,6 +474,9 @@ func TestInvalidConfig(t *testing.T) {
 		"breaker: Config.MinCalls is -1: must not be negative",
 		"breaker: Config.Window is 1ms: must be between 10ms and a year",
 		"breaker: Config.OpenTimeout is -1ns: must be between 0 and a year",
+		"breaker: Config.MaxOpenTimeout is -2ns: must be between 0 and a year",
+		"breaker: Config.Jitter is 1.5: must be at most 1",
+		"breaker: Config.MaxRetryAfter is 2562047h47m16.854775807s: must be at most a year",
 		"breaker: Config.Probes is -3: must be between 0 and 1000000",
 		"breaker: Config.ProbeLease is -1s: must be between 0 and a year",
 		"breaker: Config.MaxKeys is -1: must not be negative",

@@ -1,8 +1,9 @@
 package breaker
 
 import (
+	"context"
 	"errors"
-	"net/http"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,7 +59,10 @@ type circuit struct {
 	machine *gobreaker.TwoStepCircuitBreaker[struct{}]
 
 	state     atomic.Int32 // a State
-	openUntil atomic.Int64 // of the last opening, in nanoseconds since breaker.start
+	since     atomic.Int64 // of the last change, in nanoseconds since breaker.start
+	openUntil atomic.Int64 // of the last opening, likewise
+	reopened  atomic.Int32 // how often probes have failed since it was closed
+	asked     atomic.Int64 // the wait that the answer being reported wants
 
 	// Changes wait here until gobreaker's lock is free, in their order. One
 	// goroutine at a time takes them to the hook.
@@ -98,13 +102,21 @@ func (b *Breaker) tripped(n gobreaker.Counts) bool {
 // changed runs under gobreaker's lock: it notes the change and calls nobody.
 func (c *circuit) changed(_ string, from, to gobreaker.State) {
 	change := Change{Key: c.key.String(), From: states[from], To: states[to]}
-	if change.To == Open {
+	now := time.Since(c.breaker.start)
+	switch change.To {
+	case Open:
+		if change.From == HalfOpen {
+			c.reopened.Add(1)
+		}
 		// gobreaker has read the clock before, and lets a probe through when
 		// its time is over, not when it is reached.
-		until := time.Since(c.breaker.start) + c.breaker.config.OpenTimeout + 1
+		until := now + c.openFor() + 1
 		c.openUntil.Store(int64(until))
 		change.Until = c.breaker.start.Add(until)
+	case Closed:
+		c.reopened.Store(0)
 	}
+	c.since.Store(int64(now))
 	c.state.Store(int32(change.To))
 	if c.breaker.config.Hooks.StateChange == nil {
 		return
@@ -113,6 +125,25 @@ func (c *circuit) changed(_ string, from, to gobreaker.State) {
 	defer c.mu.Unlock()
 	c.changes = append(c.changes, change)
 	c.waiting.Add(1)
+}
+
+// openFor is how long the circuit stays open this time: never less than
+// gobreaker's own timeout, which is Config.OpenTimeout.
+func (c *circuit) openFor() time.Duration {
+	config := &c.breaker.config
+	d := config.OpenTimeout
+	for range c.reopened.Load() {
+		if d > config.MaxOpenTimeout/2 {
+			d = max(config.OpenTimeout, config.MaxOpenTimeout)
+			break
+		}
+		d *= 2
+	}
+	d = max(d, min(time.Duration(c.asked.Load()), config.MaxRetryAfter))
+	if config.Jitter > 0 {
+		d += time.Duration(config.Jitter * rand.Float64() * float64(d)) // #nosec G404 -- jitter needs no secrecy
+	}
+	return d
 }
 
 // tell takes waiting changes to the hook, with no lock held. When another
@@ -175,10 +206,16 @@ func (c *circuit) untilProbe() time.Duration {
 }
 
 // allow admits a call or refuses it.
-func (c *circuit) allow(req *http.Request) (outcome, *OpenError) {
+func (c *circuit) allow(ctx context.Context) (outcome, *OpenError) {
+	if State(c.state.Load()) == Open {
+		// gobreaker knows nothing of growth, jitter and Retry-After.
+		if wait := c.untilProbe(); wait > 0 {
+			return outcome{}, &OpenError{Key: c.key.String(), State: Open, wait: wait}
+		}
+	}
 	done, err := c.machine.Allow()
 	if err == nil {
-		o := outcome{circuit: c, req: req, done: done}
+		o := outcome{circuit: c, ctx: ctx, done: done}
 		if State(c.state.Load()) == HalfOpen {
 			o.lease()
 		}

@@ -11,7 +11,8 @@
 // github.com/sony/gobreaker/v2. It is closed at first: calls go through and are
 // counted. When too many fail it opens: calls get an [*OpenError] at once, and
 // nothing is sent. After Config.OpenTimeout it is half-open: a few probes go
-// through, and close it if they succeed.
+// through, and close it if they succeed. [Breaker.Do] does the same for work that
+// is not HTTP, and [Breaker.Snapshot] shows all circuits.
 //
 // # When it opens
 //
@@ -20,6 +21,13 @@
 // the second for the busy one that fails in part. Ten, because three attempts
 // of each of three calls are no reason yet to refuse a fourth; half, because an
 // upstream that answers every second call is worse with retries than without.
+//
+// # How long it stays open
+//
+// Config.OpenTimeout at first, and twice as long each time that the probes fail,
+// up to Config.MaxOpenTimeout. A Retry-After on the answer that opened it makes
+// it longer, up to Config.MaxRetryAfter. A random share of up to Config.Jitter is
+// added, so that the replicas of a program do not probe in step.
 //
 // # What counts
 //

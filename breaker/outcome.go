@@ -1,17 +1,20 @@
 package breaker
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/header"
 )
 
 // outcome reports how an admitted call went. It must do so once; a probe's
 // lease makes sure of it, for any other call the transport does.
 type outcome struct {
 	circuit *circuit
-	req     *http.Request
+	ctx     context.Context // the caller's: the outcome lives as long as the call
 	done    func(error)
 	probe   *probe // nil in a closed circuit
 }
@@ -47,6 +50,19 @@ func (o outcome) report(result error) {
 	o.circuit.tell()
 }
 
+// reportAnswer is report for an answer that counts as a failure. If it opens
+// the circuit, its Retry-After says for how long at least.
+func (o outcome) reportAnswer(resp *http.Response) {
+	wait, _ := header.RetryAfter(resp.Header, time.Now)
+	if wait <= 0 {
+		o.report(errFailure)
+		return
+	}
+	o.circuit.asked.Store(int64(wait))
+	o.report(errFailure)
+	o.circuit.asked.CompareAndSwap(int64(wait), 0)
+}
+
 // End reports a call whose response was good when its body has ended.
 func (o outcome) End(err error) {
 	if err != nil {
@@ -58,7 +74,7 @@ func (o outcome) End(err error) {
 // blame decides whose fault an error is: the upstream's, or nobody's that
 // counts because the caller has gone or nothing was sent.
 func (o outcome) blame(err error) error {
-	if o.req.Context().Err() != nil {
+	if o.ctx.Err() != nil {
 		return errNoResult
 	}
 	if e, ok := errors.AsType[interface {

@@ -27,16 +27,17 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	call.resp = resp
-	if t.breaker.failed(resp) {
-		call.settle(errFailure)
-		return resp, nil
-	}
-	if !httpx.HasBody(resp) {
+	switch {
+	case t.breaker.failed(resp):
+		call.settled = true
+		call.outcome.reportAnswer(resp)
+	case httpx.HasBody(resp):
+		call.settled = true
+		httpx.Watch(resp, call.outcome)
+	default:
 		call.settle(nil)
-		return resp, nil
 	}
-	call.settled = true
-	httpx.Watch(resp, call.outcome)
+	call.resp = nil // it is the caller's now
 	return resp, nil
 }
 
@@ -63,7 +64,7 @@ type passage struct {
 	outcome  outcome
 	admitted bool
 	sent     bool           // the request belongs to the transport below
-	resp     *http.Response // to be closed unless settled
+	resp     *http.Response // to be closed if a callback panics
 	settled  bool           // the circuit knows, or the response's body will tell it
 }
 
@@ -72,12 +73,17 @@ func (p *passage) enter() error {
 	b := p.breaker
 	p.entry = b.circuits.Acquire(httpx.KeyOf(p.req, b.config.Key), noTime)
 	c := p.entry.Value()
-	out, refused := c.allow(p.req)
+	out, refused := c.allow(p.req.Context())
 	p.outcome, p.admitted = out, refused == nil
 	c.tell()
 	if refused == nil {
 		return nil
 	}
+	return b.refuse(refused)
+}
+
+// refuse tells the hook of a refusal and returns it.
+func (b *Breaker) refuse(refused *OpenError) error {
 	if b.config.Hooks.Refused != nil {
 		b.config.Hooks.Refused(refused)
 	}
@@ -98,16 +104,14 @@ func (p *passage) leave() {
 	if !p.sent {
 		httpx.Reject(p.req)
 	}
-	if p.settled || !p.admitted {
-		return
-	}
-	// Something panicked or ended the goroutine.
 	if p.resp != nil && p.resp.Body != nil {
 		_ = p.resp.Body.Close()
 	}
-	if p.sent {
+	switch {
+	case p.settled || !p.admitted:
+	case p.sent: // the transport or a callback panicked, or ended the goroutine
 		p.outcome.report(errFailure)
-	} else {
+	default:
 		p.outcome.report(errNoResult)
 	}
 }

@@ -87,6 +87,7 @@ func resilient(p Provider) (*http.Client, error) {
 		MinCalls:            20,
 		Window:              2 * time.Second,
 		OpenTimeout:         200 * time.Millisecond,
+		MaxOpenTimeout:      800 * time.Millisecond,
 		Probes:              2,
 	})
 	if err != nil {
