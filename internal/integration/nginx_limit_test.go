@@ -28,7 +28,7 @@ func persistent(t *testing.T) *retry.Policy {
 // newStack returns retry, limiter and breaker, wired as the library advises.
 func newStack(t *testing.T, c ratelimit.Config) []holdfast.Middleware {
 	t.Helper()
-	circuit, err := breaker.New(breaker.Config{OpenTimeout: 50 * time.Millisecond})
+	circuit, err := breaker.New(breaker.Config{OpenTimeout: 50 * time.Millisecond, MaxOpenTimeout: 200 * time.Millisecond})
 	require.NoError(t, err)
 	c.Ready = circuit.Ready
 	limiter, err := ratelimit.New(c)

@@ -177,30 +177,40 @@ func callbackPanicsEvery(e *env, every int64, m upstream) {
 		}
 	})(s)
 	for i := range 12 {
-		// Half a second is longer than all waits of the subject but those
-		// that the upstream asks for.
-		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
-		defer cancel()
 		f := forms[i%len(forms)]
-		a := f.request(ctx)
-		r := e.doReal(rt, a.req)
-		if r.panicked != nil && r.panicked != "callback" {
-			e.failf("%s, upstream %s: panicked with %v", f.name, m.name, r.panicked)
-		}
-		if r.err == errHangs { //nolint:errorlint // our own
+		where := fmt.Sprintf("%s, upstream %s, call %d, every %d. callback panics", f.name, m.name, i+1, every)
+		if !e.survives(rt, f, where) {
 			return
 		}
-		if r.err == nil && r.resp != nil {
-			drainQuietly(r.resp.Body)
-		}
-		closeQuietly(r)
-		a.checkClosed(e, fmt.Sprintf("%s, upstream %s, call %d, every %d. callback panics", f.name, m.name, i+1, every))
 	}
 	for i, b := range s.Bodies() {
 		if b.Closes() == 0 {
 			e.failf("upstream %s: every %d. callback panics, and the body of answer %d was not closed", m.name, every, i+1)
 		}
 	}
+}
+
+// survives makes one call whose callbacks may panic, and reports whether the
+// next one can be made.
+func (e *env) survives(rt http.RoundTripper, f form, where string) bool {
+	// Half a second is longer than all waits of the subject but those that the
+	// upstream asks for.
+	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	defer cancel()
+	a := f.request(ctx)
+	r := e.doReal(rt, a.req)
+	if r.err == errHangs { //nolint:errorlint // our own
+		return false
+	}
+	if r.panicked != nil && r.panicked != "callback" {
+		e.failf("%s: panicked with %v", where, r.panicked)
+	}
+	if r.resp != nil {
+		drainQuietly(r.resp.Body)
+	}
+	closeQuietly(r)
+	a.checkClosed(e, where)
+	return true
 }
 
 // closeQuietly closes what a result holds: a callback may panic there too.
