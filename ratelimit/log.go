@@ -1,0 +1,29 @@
+package ratelimit
+
+import (
+	"context"
+	"log/slog"
+)
+
+// LogHooks returns hooks that log waits at level Debug, holds at level Info and
+// refusals at level Warn. A nil logger means slog.Default(), as it is then.
+// A record names the key and nothing else of the request.
+func LogHooks(logger *slog.Logger) Hooks {
+	if logger == nil {
+		logger = slog.Default()
+	}
+	log := func(level slog.Level, message string, attrs ...slog.Attr) {
+		logger.LogAttrs(context.Background(), level, message, attrs...)
+	}
+	return Hooks{
+		Wait: func(w Wait) {
+			log(slog.LevelDebug, "waiting for the rate limit", slog.String("key", w.Key), slog.Duration("for", w.For))
+		},
+		Hold: func(h Hold) {
+			log(slog.LevelInfo, "held by the server", slog.String("key", h.Key), slog.Int("status", h.Status), slog.Duration("for", h.For))
+		},
+		Refused: func(e *Error) {
+			log(slog.LevelWarn, "refused by the rate limit", slog.String("key", e.Key), slog.Duration("wait", e.Wait), slog.String("reason", e.Reason.String()))
+		},
+	}
+}
