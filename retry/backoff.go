@@ -36,10 +36,10 @@ func exponential(initial, longest time.Duration, middle, factor float64) func() 
 	initial, longest = ends(initial, longest)
 	return func() backoff.BackOff {
 		b := &backoff.ExponentialBackOff{
-			InitialInterval:     time.Duration(middle * float64(initial)),
+			InitialInterval:     max(1, time.Duration(middle*float64(initial))),
 			RandomizationFactor: factor,
 			Multiplier:          2,
-			MaxInterval:         time.Duration(middle * float64(longest)),
+			MaxInterval:         max(1, time.Duration(middle*float64(longest))),
 			Stop:                backoff.Stop,
 			Clock:               noClock{},
 		}

@@ -27,7 +27,8 @@ type BudgetConfig struct {
 	Ratio float64
 
 	// MinPerSecond is how many repetitions per second there are in any case, for
-	// the client that sends little. 0 means [DefaultBudgetMinPerSecond]; a
+	// the client that sends little: so many times the seconds of a Window, and
+	// at least one in each Window. 0 means [DefaultBudgetMinPerSecond]; a
 	// negative value means none.
 	MinPerSecond float64
 
@@ -58,6 +59,7 @@ type BudgetConfig struct {
 // that was never sent.
 type Budget struct {
 	config   BudgetConfig // with defaults filled in
+	reserve  float64      // tokens of MinPerSecond in a window
 	start    time.Time
 	accounts *keyed.Map[httpx.Key, account]
 }
@@ -92,6 +94,9 @@ func NewBudget(c BudgetConfig) (*Budget, error) {
 	}
 	c.Ratio, c.MinPerSecond = max(0, c.Ratio), max(0, c.MinPerSecond)
 	b := &Budget{config: c, start: time.Now()}
+	if c.MinPerSecond > 0 {
+		b.reserve = max(1, c.MinPerSecond*c.Window.Seconds())
+	}
 	b.accounts = keyed.New(keyed.Config[httpx.Key, account]{
 		Max:  c.MaxKeys,
 		Idle: 2 * c.Window,
@@ -150,7 +155,7 @@ func (b *Budget) add(key httpx.Key, tokens float64) {
 func (b *Budget) withdraw(key httpx.Key) (granted bool) {
 	b.with(key, func(a *account) {
 		// The sum of many tenths may fall short of a whole by a rounding error.
-		granted = a.balance+b.config.MinPerSecond*b.config.Window.Seconds() >= 1-1e-6
+		granted = a.balance+b.reserve >= 1-1e-6
 		if granted {
 			a.tokens[a.slice%windowSlices]--
 			a.balance--

@@ -78,13 +78,22 @@ func idempotent(req *http.Request) bool {
 	if safe(req) || req.Method == http.MethodPut || req.Method == http.MethodDelete {
 		return true
 	}
-	if _, ok := req.Header["Idempotency-Key"]; ok {
+	if hasKey(req, "Idempotency-Key") || hasKey(req, "X-Idempotency-Key") {
 		return true
 	}
-	if _, ok := req.Header["X-Idempotency-Key"]; ok {
+	ctx := req.Context()
+	if name, ok := ctx.Value(keyField{}).(string); ok && hasKey(req, name) {
 		return true
 	}
-	return req.Context().Value(idempotentKey{}) != nil
+	return ctx.Value(idempotentKey{}) != nil
+}
+
+// hasKey reports whether req has a key in the field of that canonical name. As
+// in net/http, a field without a value is a wish to be repeated; an empty value
+// is no key.
+func hasKey(req *http.Request, name string) bool {
+	values, ok := req.Header[name]
+	return ok && (len(values) == 0 || values[0] != "")
 }
 
 // statusOverloaded is what Anthropic, Notion and others send when overloaded.
@@ -114,7 +123,9 @@ func failedStatus(req *http.Request, resp *http.Response) bool {
 func shouldRetry(h http.Header) string {
 	for _, name := range [...]string{"X-Should-Retry", "Stripe-Should-Retry"} {
 		if values := h[name]; len(values) > 0 {
-			return strings.ToLower(strings.TrimSpace(values[0]))
+			if hint := strings.ToLower(strings.TrimSpace(values[0])); hint == "true" || hint == "false" {
+				return hint
+			}
 		}
 	}
 	return ""

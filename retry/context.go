@@ -9,8 +9,14 @@ import (
 // idempotentKey marks a context made by Idempotent.
 type idempotentKey struct{}
 
+// keyField holds, in a context, the name of the field that has the idempotency
+// key of a request, if it is not one that everybody knows.
+type keyField struct{}
+
 // Idempotent returns a context whose requests may be repeated whatever their
-// method: sending them twice does what sending them once does.
+// method: sending them twice does what sending them once does. That holds for
+// every request with the context or one made from it, also for one that a
+// middleware below sends for purposes of its own.
 func Idempotent(ctx context.Context) context.Context {
 	return context.WithValue(ctx, idempotentKey{}, true)
 }

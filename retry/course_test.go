@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -355,4 +357,102 @@ func TestPolicyString(t *testing.T) {
 			Budget: budget, BufferResponses: 1024,
 		}).String())
 	require.Contains(t, newPolicy(t, retry.Config{MaxRetryAfter: -1}).String(), "Retry-After ignored")
+}
+
+// A body that is fed by somebody else's refusal proves nothing about this
+// request: half of it has been sent.
+func TestErrorOfTheBodyIsNoProof(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		served := 0
+		network := rttest.NewNetwork(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+			served++
+			_, _ = io.Copy(io.Discard, req.Body)
+		}))
+		defer network.Close()
+		req := newRequest(t, http.MethodPost, nil)
+		req.URL.Scheme = "http"
+		req.ContentLength = -1
+		req.GetBody = func() (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(strings.NewReader("order"), iotest.ErrReader(behaving{retryable: true, notSent: true}))), nil
+		}
+		req.Body, _ = req.GetBody()
+		_, err := roundTrip(t, retry.Config{}, network.Transport, req)
+		require.Error(t, err)
+		require.LessOrEqual(t, served, 1)
+	})
+}
+
+// A middleware below that looks for a connection of its own, with the same
+// context, proves nothing either.
+func TestConnectionToAnotherHostIsNoProof(t *testing.T) {
+	t.Parallel()
+	sent := 0
+	rt := rttest.Func(func(req *http.Request) (*http.Response, error) {
+		if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
+			trace.GetConn("tokens.example.com:443")
+			trace.GetConn("api.example.com:443")
+		}
+		sent++
+		return nil, errBroken
+	})
+	_, err := roundTrip(t, retry.Config{Backoff: retry.Constant(0)}, rt, newRequest(t, http.MethodPost, nil))
+	require.Equal(t, errBroken, err)
+	require.Equal(t, 1, sent)
+}
+
+func TestEmptyKeyIsNoKey(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		values []string
+		want   int
+	}{"empty": {[]string{""}, 1}, "a wish, as in net/http": {nil, 3}, "a key": {[]string{"k"}, 3}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := rttest.NewScript(rttest.Step{Err: errBroken})
+			req := newRequest(t, http.MethodPost, nil)
+			req.Header["Idempotency-Key"] = tt.values
+			_, err := roundTrip(t, retry.Config{Backoff: retry.Constant(0)}, s, req)
+			require.Error(t, err)
+			require.Len(t, s.Calls(), tt.want)
+		})
+	}
+}
+
+// A key in a field of its own makes the request repeatable that has it, and no
+// other that is sent with the same context.
+func TestKeyFieldIsNotInherited(t *testing.T) {
+	t.Parallel()
+	keys, err := retry.NewKeys(retry.KeysConfig{Header: "PayPal-Request-Id"})
+	require.NoError(t, err)
+	tokens := rttest.NewScript(rttest.Step{Err: errBroken})
+	policy := newPolicy(t, retry.Config{Backoff: retry.Constant(0)})
+	auth := rttest.Func(func(req *http.Request) (*http.Response, error) {
+		return policy.Wrap(tokens).RoundTrip(newRequest(t, http.MethodPost, nil).WithContext(req.Context()))
+	})
+	_, err = keys.Wrap(auth).RoundTrip(newRequest(t, http.MethodPost, nil))
+	require.Error(t, err)
+	require.Len(t, tokens.Calls(), 1)
+}
+
+// What is done between the decision and the wait is part of the wait.
+func TestDrainIsPartOfTheWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := rttest.NewScript(rttest.Step{Status: 503, Body: "stuck", Drip: time.Hour}, rttest.Step{})
+		_, err := roundTrip(t, retry.Config{Backoff: retry.Constant(150 * time.Millisecond)}, s, newRequest(t, http.MethodGet, nil))
+		require.NoError(t, err)
+		require.Equal(t, []time.Duration{150 * time.Millisecond}, waits(s.Calls()))
+	})
+}
+
+func TestGetBodyErrorIsTold(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("the file is gone")
+	s := rttest.NewScript(rttest.Step{Err: errBroken})
+	req := newRequest(t, http.MethodPut, strings.NewReader("payload"))
+	req.GetBody = func() (io.ReadCloser, error) { return nil, gone }
+	_, err := roundTrip(t, retry.Config{}, s, req)
+	require.ErrorIs(t, err, gone)
+	require.ErrorIs(t, err, errBroken)
 }

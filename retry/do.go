@@ -41,9 +41,9 @@ func Do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, erro
 			if p.hooks.Retry != nil {
 				p.hooks.Retry(event)
 			}
-			if cause = sleep(ctx, delay); cause == nil {
+			if cause = c.wait(delay); cause == nil {
 				attempt = c.mark()
-				c.attempts++
+				c.next()
 				continue
 			}
 			c.unplan()

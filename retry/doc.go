@@ -24,7 +24,7 @@
 //
 // A request is idempotent if its method is GET, HEAD, OPTIONS, TRACE, PUT or
 // DELETE (RFC 9110, section 9.2.2), if it has an Idempotency-Key or
-// X-Idempotency-Key field, or if its context comes from [Idempotent]. The first
+// X-Idempotency-Key field with a key in it, or if its context comes from [Idempotent]. The first
 // four methods are safe.
 //
 // A request was never sent if dialling failed, if net/http reports by
@@ -53,7 +53,7 @@
 // Retry-After in seconds, with a fraction, or as a date (RFC 9110, section
 // 10.2.3), also Retry-After-Ms, is kept to: the wait is never shorter, and
 // longer by at most as much again. A wish beyond Config.MaxRetryAfter ends the
-// call. A wait that would not end before the context's deadline is not begun.
+// call, or is clamped if the Config says so. A wait that would not end before the context's deadline is not begun.
 //
 // # How often
 //
@@ -118,7 +118,8 @@
 //
 // When a call is not repeated any more, its last answer comes back as it is,
 // unread. After a transport error the caller gets an [*Error] that wraps it, with
-// the history of the attempts. [AttemptsOf] tells how often a call was sent that
+// the history of the attempts; the error of a single attempt that would not have
+// been repeated anyway comes back as it is. [AttemptsOf] tells how often a call was sent that
 // has an answer.
 //
 // # Bodies
@@ -149,6 +150,6 @@
 // # What it costs
 //
 // A call that succeeds at once costs no allocation if it may be repeated. One
-// that may not, such as a POST without a key, costs five for the trace that tells
-// whether it was sent. A budget costs a lookup and a lock per call.
+// that may not, such as a POST without a key, costs seven for the trace that tells
+// whether it was sent, and a body that has to be recorded costs a few more. A budget costs a lookup and a lock per call.
 package retry

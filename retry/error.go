@@ -19,9 +19,11 @@ type Error struct {
 	// Status is that of the last answer, which has been discarded, when the
 	// context ended during the wait that followed it; else 0.
 	Status int
-	// Err is the last transport error; nil if there was an answer.
+	// Err is the last transport error, or what was wrong with the last answer
+	// apart from its status; else nil.
 	Err error
-	// Cause is the cause of the context's end, for the reason Canceled.
+	// Cause is the cause of the context's end, for the reason Canceled, or the
+	// error of GetBody, for the reason BodyNotRepeatable; else nil.
 	Cause error
 	// History has one entry for each attempt.
 	History []Try
@@ -62,7 +64,7 @@ func (e *Error) Error() string {
 	return msg
 }
 
-// Unwrap returns the last error and the context's cause, those that there are.
+// Unwrap returns the last error and the cause, those that there are.
 func (e *Error) Unwrap() []error {
 	errs := make([]error, 0, 2)
 	for _, err := range []error{e.Err, e.Cause} {

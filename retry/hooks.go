@@ -36,7 +36,7 @@ type Event struct {
 // Reason says why a failed call was not repeated.
 type Reason int
 
-// The reasons, in the order in which they are looked at.
+// The reasons.
 const (
 	// NotRetryable means: a failure of this kind would only happen again, such as a
 	// certificate that does not verify, or the caller has gone.
@@ -49,8 +49,9 @@ const (
 	// NestedRetry means: the call is part of another retry layer's repetition.
 	// Two layers add up, but do not multiply.
 	NestedRetry
-	// BodyNotRepeatable means: the body has been sent in part, has no GetBody, and
-	// is longer than Config.MaxBuffer.
+	// BodyNotRepeatable means: the body has been sent in part and can't be had
+	// again, because it has no GetBody and is longer than Config.MaxBuffer, or
+	// because GetBody has failed.
 	BodyNotRepeatable
 	// RetryAfterTooLong means: the wait asked for is longer than
 	// Config.MaxRetryAfter.

@@ -29,20 +29,20 @@ import (
 // that the program sends again by itself, or with [Do], is another logical
 // request; see [WithIdempotencyKey].
 //
-// A request that has the field already is sent as it is. One with any other
-// field than Idempotency-Key or X-Idempotency-Key has a context from
-// [Idempotent] below, because nothing else tells the Policy that it may be
-// repeated.
+// A request that has the field already is sent as it is. For any other field
+// than Idempotency-Key or X-Idempotency-Key the context tells the Policy below by
+// which field a request with it may be repeated.
 //
 // The field's value is the bare key, as Stripe and PayPal expect it. The draft
 // of the IETF (draft-ietf-httpapi-idempotency-key-header) makes it a string in
 // double quotes: where a server insists on them, NewKey has to return them.
 //
 // A request that gets a key costs six allocations, a header of a few fields and
-// the UUID among them, and one more if its context is made Idempotent. Any other
+// the UUID among them, and one more for a field that nobody knows. Any other
 // request costs none.
 type Keys struct {
 	header  string
+	boxed   any  // header, as the context wants it
 	known   bool // header alone makes a request idempotent
 	methods []string
 	hosts   []string // nil means all
@@ -70,6 +70,7 @@ func NewKeys(c KeysConfig) (*Keys, error) {
 	if k.newKey == nil {
 		k.newKey = newUUID
 	}
+	k.boxed = k.header
 	k.known = k.header == "Idempotency-Key" || k.header == "X-Idempotency-Key"
 	return k, nil
 }
@@ -130,9 +131,9 @@ func (t *keyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !k.covers(req) {
 		return t.next.RoundTrip(req)
 	}
-	if key, found := k.carried(req.Header); found {
+	if name, key := k.carried(req.Header); name != "" {
 		if key != "" && !idempotent(req) {
-			req = req.WithContext(Idempotent(req.Context()))
+			req = req.WithContext(context.WithValue(req.Context(), keyField{}, name))
 		}
 		return t.next.RoundTrip(req)
 	}
@@ -142,7 +143,7 @@ func (t *keyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx := req.Context()
 	if !k.known {
-		ctx = Idempotent(ctx)
+		ctx = context.WithValue(ctx, keyField{}, k.boxed)
 	}
 	clone := req.WithContext(ctx)
 	clone.Header = req.Header.Clone()
@@ -179,14 +180,16 @@ func methodOf(req *http.Request) string {
 	return req.Method
 }
 
-// carried returns the key in h, and whether the field is there at all. Who
-// writes to the map of a Header need not have canonicalised the name.
-func (k *Keys) carried(h http.Header) (key string, found bool) {
+// carried returns the field's name as it stands in h, "" if it does not, and the
+// key. Who writes to the map of a Header need not have canonicalised the name.
+func (k *Keys) carried(h http.Header) (name, key string) {
 	values, found := h[k.header]
+	name = k.header
 	if !found {
-		for name := range h {
-			if strings.EqualFold(name, k.header) {
-				values, found = h[name], true
+		name = ""
+		for other := range h {
+			if strings.EqualFold(other, k.header) {
+				name, values = other, h[other]
 				break
 			}
 		}
@@ -194,7 +197,7 @@ func (k *Keys) carried(h http.Header) (key string, found bool) {
 	if len(values) > 0 {
 		key = values[0]
 	}
-	return key, found
+	return name, key
 }
 
 // choose returns the key for req. If there is none that can be sent, and if
@@ -236,7 +239,7 @@ func (k *Keys) redirected(req *http.Request) string {
 		if req = req.Response.Request; methodOf(req) != method {
 			break
 		}
-		if key, _ := k.carried(req.Header); key != "" {
+		if _, key := k.carried(req.Header); key != "" {
 			return key
 		}
 	}

@@ -2,7 +2,6 @@ package retry
 
 import (
 	"context"
-	"math"
 	"slices"
 	"time"
 
@@ -24,6 +23,8 @@ type pace struct {
 	schedule backoff.BackOff // nil until the first failure
 	paid     bool            // the budget has paid for the last attempt
 	marked   *marked         // the context of the attempts after the first
+
+	ended time.Time // when the last attempt was noted
 
 	// The history. Most calls that fail at first succeed in the end, and then
 	// nobody wants it: so it stays here as long as it can.
@@ -103,9 +104,9 @@ func (p *pace) delay(asked time.Duration) (time.Duration, Reason) {
 	if asked <= 0 {
 		return scheduled, 0
 	}
-	// Never earlier than asked; a little later, so that the callers who were
-	// told the same do not come back together.
-	return asked + min(scheduled, asked, math.MaxInt64-asked), 0
+	// Never earlier than asked; a little later, within the limit, so that the
+	// callers who were told the same do not come back together.
+	return asked + min(scheduled, asked, limit-asked), 0
 }
 
 // unplan takes back what plan has paid, for an attempt that was not made or
@@ -122,7 +123,8 @@ func (p *pace) succeed() { p.unplan() }
 
 // note adds the last attempt to the history.
 func (p *pace) note(try Try) {
-	try.At = time.Now()
+	p.ended = time.Now()
+	try.At = p.ended
 	if p.noted < len(p.few) {
 		p.few[p.noted] = try
 	} else {
@@ -148,13 +150,28 @@ func (p *pace) bare(reason Reason) bool {
 	return p.attempts == 1 && (reason == NotRetryable || reason == NotIdempotent || reason == AttemptsExhausted || reason == NestedRetry)
 }
 
-// mark returns the context of the next attempt.
+// mark returns the context of the attempts after the first.
 func (p *pace) mark() context.Context {
 	if p.marked == nil {
 		p.marked = &marked{Context: p.ctx}
+		p.marked.attempt.Store(1)
 	}
-	p.marked.attempt.Store(int64(p.attempts + 1))
 	return p.marked
+}
+
+// next begins the next attempt.
+func (p *pace) next() {
+	p.attempts++
+	p.marked.attempt.Store(int64(p.attempts))
+}
+
+// wait waits until delay has passed since the last attempt was noted, what was
+// done meanwhile included, or until the context ends.
+func (p *pace) wait(delay time.Duration) error {
+	if delay > 0 {
+		delay = time.Until(p.ended.Add(delay))
+	}
+	return sleep(p.ctx, delay)
 }
 
 // sleep waits for d or until ctx ends, and returns the cause of its end.

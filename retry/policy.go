@@ -82,7 +82,8 @@ type Config struct {
 	// good: an error means that the call failed all the same, and says by its
 	// Retryable and RetryAfter methods, if it has them, what to do about it.
 	// An error without them is repeated like a 503. Check must leave the body
-	// as it found it. The error is never returned: the response is.
+	// as it found it. The response is returned and not the error, which only
+	// shows in the history of an [*Error] when the context ends in a wait.
 	Check func(*http.Response) error
 
 	// Hooks are told of decisions.
@@ -170,8 +171,8 @@ func New(c Config) (*Policy, error) {
 //
 // The RoundTripper keeps the contract of http.RoundTripper: it does not change
 // the request, closes its body, and returns any answer with a nil error. When
-// attempts run out the last answer comes back untouched; after a transport
-// error the error is an [*Error].
+// attempts run out the last answer comes back untouched; the error of a call
+// that was, or could have been, repeated is an [*Error].
 func (p *Policy) Wrap(next http.RoundTripper) http.RoundTripper {
 	return &transport{policy: p, next: httpx.Base(next)}
 }

@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -12,25 +13,57 @@ import (
 // connection. It costs a few allocations, so only requests that may not be sent
 // twice have one.
 type sendTrace struct {
-	hooks httptrace.ClientTrace
-	asked atomic.Bool // the transport looked for a connection, so it reports to us
-	got   atomic.Bool
+	hooks   httptrace.ClientTrace
+	asked   atomic.Bool // the transport looked for a connection to the request's host
+	strange atomic.Bool // the context was used for a connection to another one
+	got     atomic.Bool // there was a connection, or something was written to one
 }
 
 // traced returns req with a trace of its own.
 func traced(req *http.Request) (*http.Request, *sendTrace) {
 	t := &sendTrace{}
-	t.hooks.GetConn = func(string) { t.asked.Store(true) }
+	t.hooks.GetConn = func(hostPort string) {
+		if hostPort == addressOf(req) {
+			t.asked.Store(true)
+		} else {
+			t.strange.Store(true)
+		}
+	}
 	t.hooks.GotConn = func(httptrace.GotConnInfo) { t.got.Store(true) }
+	// Not every protocol that a transport may switch to reports GotConn.
+	t.hooks.TLSHandshakeDone = func(_ tls.ConnectionState, err error) {
+		if err == nil {
+			t.got.Store(true)
+		}
+	}
+	t.hooks.WroteHeaders = func() { t.got.Store(true) }
 	return req.WithContext(httptrace.WithClientTrace(req.Context(), &t.hooks)), t
 }
 
-// noConnection reports whether there certainly never was a connection that
-// could have carried the request: dialling failed, or the TLS handshake, or a
-// proxy. A nil trace knows nothing.
-func (t *sendTrace) noConnection() bool {
-	return t != nil && t.asked.Load() && !t.got.Load()
+// addressOf returns host and port of req's server as net/http names them to
+// GetConn, through a proxy too.
+func addressOf(req *http.Request) string {
+	if req.URL == nil {
+		return ""
+	}
+	port := req.URL.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[req.URL.Scheme]
+	}
+	return net.JoinHostPort(req.URL.Hostname(), port)
 }
+
+// noConnection reports whether there never was a connection that could have
+// carried the request: dialling failed, or the TLS handshake, or a proxy. A nil
+// trace knows nothing.
+func (t *sendTrace) noConnection() bool {
+	return t != nil && t.asked.Load() && !t.strange.Load() && !t.got.Load()
+}
+
+// connected reports whether there was a connection. Then an error that says
+// that nothing was sent may be that of something else, such as the reading of
+// the request's body.
+func (t *sendTrace) connected() bool { return t != nil && t.got.Load() }
 
 // refused reports whether something below has refused the attempt, such as an
 // open circuit: nothing was sent, and nothing can be held against the server.
@@ -41,15 +74,18 @@ func refused(err error) bool {
 
 // neverSent reports whether err proves that the server has not seen the
 // request, or has not acted on it and never will.
-func neverSent(err error) bool {
-	if refused(err) {
+func neverSent(err error, trace *sendTrace) bool {
+	if e, ok := errors.AsType[streamError](err); ok && e.Code == refusedStream {
 		return true
 	}
-	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" {
+	if trace.connected() {
+		return false
+	}
+	if refused(err) || trace.noConnection() {
 		return true
 	}
-	e, ok := errors.AsType[streamError](err)
-	return ok && e.Code == refusedStream
+	e, ok := errors.AsType[*net.OpError](err)
+	return ok && e.Op == "dial"
 }
 
 // refusedStream is REFUSED_STREAM: the server has not processed the request at

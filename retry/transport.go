@@ -24,7 +24,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil && p.simple && !failedStatus(req, resp) {
 		return resp, nil
 	}
-	c := call{pace: pace{policy: p, ctx: req.Context()}, next: t.next, req: req, replay: replay, resp: resp, err: err}
+	c := call{pace: pace{policy: p, ctx: req.Context()}, below: t.next, req: req, replay: replay, resp: resp, err: err}
 	c.start()
 	return c.finish()
 }
@@ -32,16 +32,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // carefully is RoundTrip for a call that has to be watched from its beginning.
 func (t *transport) carefully(req *http.Request) (*http.Response, error) {
 	p := t.policy
-	c := call{pace: pace{policy: p, ctx: req.Context()}, next: t.next, req: req, once: !idempotent(req)}
+	c := call{pace: pace{policy: p, ctx: req.Context()}, below: t.next, req: req, once: !idempotent(req)}
 	if p.budget != nil {
 		c.key = accountOf(p.budget, req)
 	}
-	keep := p.maxBuffer
-	if c.once {
-		// It can be repeated only if nothing of it was sent, so keep nothing.
-		keep = 0
-	}
-	c.replay = httpx.NewReplay(req, keep)
+	c.replay = httpx.NewReplay(req, p.maxBuffer)
 	defer c.replay.Done()
 	c.start()
 	c.send(c.replay.First())
@@ -71,7 +66,7 @@ func (t *transport) Unwrap() http.RoundTripper { return t.next }
 // release frees it when a callback panics.
 type call struct {
 	pace
-	next   http.RoundTripper
+	below  http.RoundTripper
 	req    *http.Request // the caller's
 	replay httpx.Replay
 	once   bool       // the server must not see the request twice
@@ -81,6 +76,7 @@ type call struct {
 	status  int            // of the last attempt's answer, also after resp is gone
 	err     error          // the last attempt's transport error, or what is wrong with resp apart from its status
 	verdict Verdict        // of Classify
+	lost    error          // why the body could not be had again
 	again   *http.Request  // of the attempt to come
 	spare   *http.Request  // for all further attempts, when there is no body
 }
@@ -90,7 +86,12 @@ func (c *call) send(req *http.Request) {
 	if c.once && c.policy.maxAttempts > 1 {
 		req, c.trace = traced(req)
 	}
-	c.resp, c.err = c.next.RoundTrip(req) //nolint:bodyclose // the call owns it until result or release
+	c.resp, c.err = c.below.RoundTrip(req) //nolint:bodyclose // the call owns it until result or release
+	if c.err != nil && c.resp != nil {
+		// That is against the contract. The error is the worse news.
+		httpx.Discard(c.resp)
+		c.resp = nil
+	}
 }
 
 // finish repeats the call until it succeeds or must not be repeated.
@@ -100,7 +101,7 @@ func (c *call) finish() (*http.Response, error) {
 		delay, reason := c.prepare()
 		c.note(Try{Status: c.status, Err: c.err, Verdict: c.settled(reason), Delay: delay})
 		if reason != 0 {
-			return c.giveUp(reason, nil)
+			return c.giveUp(reason, c.lost)
 		}
 		if c.policy.hooks.Retry != nil {
 			c.policy.hooks.Retry(c.event(delay, 0))
@@ -109,13 +110,13 @@ func (c *call) finish() (*http.Response, error) {
 			c.resp = nil
 			httpx.Discard(resp)
 		}
-		if cause := sleep(c.ctx, delay); cause != nil {
+		if cause := c.wait(delay); cause != nil {
 			c.unplan()
 			return c.giveUp(Canceled, cause)
 		}
 		req := c.again
 		c.again = nil
-		c.attempts++
+		c.next()
 		c.send(req)
 	}
 	c.succeed()
@@ -174,6 +175,7 @@ func (c *call) prepare() (time.Duration, Reason) {
 	again, err := c.replay.Again(ctx)
 	if err != nil {
 		c.unplan()
+		c.lost = err
 		return 0, BodyNotRepeatable
 	}
 	c.again = again
@@ -221,7 +223,7 @@ func (c *call) hopeless() bool {
 
 // neverSent reports whether the server has seen nothing of the last attempt.
 func (c *call) neverSent() bool {
-	return c.resp == nil && (neverSent(c.err) || c.trace.noConnection())
+	return c.resp == nil && neverSent(c.err, c.trace)
 }
 
 // giveUp ends the call with its last answer, or with an error that says why.

@@ -53,6 +53,12 @@ func RetryAfter(h http.Header, now func() time.Time) (time.Duration, bool) {
 	return longest(values, func(s string) (time.Duration, bool) { return seconds(s, date) })
 }
 
+// Nobody who means it sends more or longer values than these.
+const (
+	maxLines = 8
+	maxValue = 1024
+)
+
 // longest parses each value, and each member of a value that a proxy joined
 // with commas, and returns the longest wait.
 func longest(values []string, parse func(string) (time.Duration, bool)) (wait time.Duration, found bool) {
@@ -63,8 +69,8 @@ func longest(values []string, parse func(string) (time.Duration, bool)) (wait ti
 		}
 		return ok
 	}
-	for _, v := range values {
-		if take(v) {
+	for _, v := range values[:min(len(values), maxLines)] {
+		if len(v) > maxValue || take(v) {
 			continue
 		}
 		for len(v) > 0 {
@@ -132,7 +138,7 @@ func until(t, now time.Time) time.Duration { return max(0, t.Sub(now)) }
 // httpDate parses the three forms of RFC 9110, section 5.6.7. The grammar
 // allows a leap second, which package time does not.
 func httpDate(s string) (time.Time, bool) {
-	if len(s) > len(time.RFC850)+16 {
+	if len(s) < len(time.ANSIC) || len(s) > len(time.RFC850)+16 {
 		return time.Time{}, false
 	}
 	t, err := http.ParseTime(strings.Replace(s, ":60 ", ":59 ", 1))

@@ -38,7 +38,7 @@ func HoldfastBreaker() Subject {
 }
 
 func newPolicy() *retry.Policy {
-	return must(retry.New(retry.Config{MaxAttempts: Attempts, Backoff: retry.FullJitter(1, 1)}))
+	return must(retry.New(retry.Config{MaxAttempts: Attempts, Backoff: exponential}))
 }
 
 func newLimiter() *ratelimit.Limiter {
