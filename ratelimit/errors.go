@@ -18,7 +18,7 @@ type Error struct {
 	// Reason says what the wait was too long for.
 	Reason Reason
 	// Wait is the time, from the refusal on, after which the request could
-	// have been sent. It is positive.
+	// have been sent, as far as could be foreseen. It is positive.
 	Wait time.Duration
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -80,6 +81,7 @@ type Config struct {
 type Limiter struct {
 	config  Config // with defaults filled in
 	start   time.Time
+	clock   atomic.Int64 // the time, in nanoseconds since start, but for a grain
 	buckets *keyed.Map[httpx.Key, bucket]
 }
 
@@ -110,7 +112,7 @@ func New(c Config) (*Limiter, error) {
 		Idle: c.idle(),
 		Hash: httpx.Key.Hash,
 		New:  l.newBucket,
-		Keep: func(b *bucket) bool { return b.heldFor(l.now()) > 0 },
+		Keep: (*bucket).isHeld,
 	})
 	return l, nil
 }
@@ -137,7 +139,7 @@ func (c *Config) idle() time.Duration {
 	if c.IdleTimeout < 0 || c.Rate == 0 {
 		return c.IdleTimeout
 	}
-	fill := float64(c.Burst) / float64(c.Rate) * float64(time.Second)
+	fill := float64(c.Burst)/float64(c.Rate)*float64(time.Second) + float64(grain)
 	if fill >= math.MaxInt64 {
 		return -1
 	}
@@ -146,6 +148,25 @@ func (c *Config) idle() time.Duration {
 
 // now is the time since the Limiter was made. It only goes forward.
 func (l *Limiter) now() time.Duration { return time.Since(l.start) }
+
+// grain is how far the time of recently may lag behind.
+const grain = time.Second
+
+// recently is the time that buckets are looked up with. It costs no reading of
+// the clock, which happens where the order of times can be kept.
+func (l *Limiter) recently() time.Duration { return time.Duration(l.clock.Load()) }
+
+// note takes notice of the time now, at which the bucket of key, which is in
+// use, was used. If recently lagged behind, the bucket is told.
+func (l *Limiter) note(key httpx.Key, now time.Duration) {
+	if now-l.recently() <= grain {
+		return
+	}
+	l.clock.Store(int64(now))
+	if entry, ok := l.buckets.Peek(key, now); ok {
+		entry.Release()
+	}
+}
 
 // Wrap returns a RoundTripper that sends each request through next when its
 // turn has come. A nil next means http.DefaultTransport.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -486,4 +487,145 @@ func TestHappyPathAllocatesNothing(t *testing.T) {
 	rt := newLimiter(t, ratelimit.Config{Rate: 1e9, Burst: 1 << 30}).Wrap(next)
 	req := newRequest(t, "api.example.com")
 	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = rt.RoundTrip(req) }))
+}
+
+// crowd sends n requests at once to api.example.com and waits for their end.
+func crowd(t *testing.T, rt http.RoundTripper, n int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			resp, err := rt.RoundTrip(newRequest(t, "api.example.com"))
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// busiest is the largest number of times within a second.
+func busiest(at []time.Duration) (most int) {
+	for i := range at {
+		n := 0
+		for _, other := range at[i:] {
+			if other-at[i] < time.Second {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
+// After a hold, and after a circuit that refused, the queue goes on at the rate.
+func TestRateAfterInterruption(t *testing.T) {
+	t.Parallel()
+	t.Run("hold", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			l := newLimiter(t, ratelimit.Config{Rate: 10, Burst: 1})
+			s := rttest.NewScript(rttest.Step{}, rttest.Step{Status: 429, Header: []string{"Retry-After", "5"}}, rttest.Step{})
+			crowd(t, l.Wrap(s), 100)
+			require.Len(t, s.Calls(), 100)
+			require.LessOrEqual(t, busiest(sent(s.Calls())), 11)
+		})
+	})
+	t.Run("refusals", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			l := newLimiter(t, ratelimit.Config{Rate: 10, Burst: 1, Ready: func(*http.Request) error {
+				if since := time.Since(begin); since > time.Second && since < 3*time.Second {
+					return notSent(true)
+				}
+				return nil
+			}})
+			s := rttest.NewScript()
+			crowd(t, l.Wrap(s), 200)
+			require.LessOrEqual(t, busiest(sent(s.Calls())), 11)
+		})
+	})
+}
+
+// Whoever goes away leaves no hole.
+func TestCancelledWaitersLeaveNoHole(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, s := newLimiter(t, ratelimit.Config{Rate: 1}), rttest.NewScript()
+		send(t, l, s, "api.example.com", 1)
+		begin := time.Now()
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				_, err := l.Wrap(s).RoundTrip(newRequest(t, "api.example.com").WithContext(ctx))
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		time.Sleep(500 * ms)
+		cancel()
+		wg.Wait()
+		send(t, l, s, "api.example.com", 1)
+		require.Equal(t, time.Second, time.Since(begin))
+	})
+}
+
+func TestPanickingHookCostsNoToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		calm := false
+		l := newLimiter(t, ratelimit.Config{Rate: 1, Hooks: ratelimit.Hooks{Wait: func(ratelimit.Wait) {
+			if !calm {
+				panic("hook")
+			}
+		}}})
+		s := rttest.NewScript()
+		send(t, l, s, "api.example.com", 1)
+		for range 10 {
+			require.Panics(t, func() { _, _ = l.Wrap(s).RoundTrip(newRequest(t, "api.example.com")) })
+		}
+		calm = true
+		require.Equal(t, []time.Duration{0}, send(t, l, s, "api.example.com", 1))
+		require.Equal(t, []time.Duration{0, time.Second}, sent(s.Calls()))
+	})
+}
+
+// A bucket that was waited for has been used until the end of the wait.
+func TestBucketIsNotForgottenTooSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, s := newLimiter(t, ratelimit.Config{Rate: 1.0 / 60, Burst: 1, IdleTimeout: time.Second}), rttest.NewScript()
+		send(t, l, s, "a.example.com", 2)
+		time.Sleep(5 * time.Second)
+		send(t, l, s, "b.example.com", 1)
+		send(t, l, s, "a.example.com", 1)
+		require.Equal(t, []time.Duration{0, time.Minute, 65 * time.Second, 2 * time.Minute}, sent(s.Calls()))
+	})
+}
+
+// Many goroutines that read the clock at once do not fill the bucket twice.
+func TestTimesStayInOrder(t *testing.T) {
+	t.Parallel()
+	const rate, burst = 20_000, 2_000
+	l := newLimiter(t, ratelimit.Config{Rate: rate, Burst: burst, MaxWait: -1})
+	resp := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
+	rt := l.Wrap(rttest.Func(func(*http.Request) (*http.Response, error) { return resp, nil }))
+	begin := time.Now()
+	var sent atomic.Int64
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			req := newRequest(t, "api.example.com")
+			for range 2_000 {
+				if _, err := rt.RoundTrip(req); err == nil {
+					sent.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.LessOrEqual(t, float64(sent.Load()), burst+rate*time.Since(begin).Seconds()+1)
 }

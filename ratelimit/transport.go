@@ -29,7 +29,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			error
 			NotSent() bool
 		}](err); ok && e.NotSent() {
-			turn.bucket.giveBack(t.limiter.now())
+			turn.bucket.giveBack()
 		}
 		return resp, err
 	}
@@ -67,10 +67,12 @@ func (t *turn) come() error {
 			return err
 		}
 	}
-	now := l.now()
-	t.entry = l.buckets.Acquire(httpx.KeyOf(t.req, l.config.Key), now)
+	key := httpx.KeyOf(t.req, l.config.Key)
+	t.entry = l.buckets.Acquire(key, l.recently())
 	t.bucket = t.entry.Value()
-	if t.bucket.take(now) {
+	taken, now := t.bucket.take()
+	l.note(key, now)
+	if taken {
 		t.token = true
 		return nil
 	}
@@ -81,6 +83,7 @@ func (t *turn) come() error {
 		return err
 	}
 	t.token = true
+	l.note(key, l.now())
 	if l.config.Ready != nil {
 		return l.config.Ready(t.req)
 	}
@@ -92,7 +95,7 @@ func (t *turn) leave() {
 	if !t.sent {
 		httpx.Reject(t.req)
 		if t.token {
-			t.bucket.giveBack(t.limiter.now())
+			t.bucket.giveBack()
 		}
 	}
 	if t.resp != nil && t.resp.Body != nil {
@@ -138,7 +141,7 @@ func (l *Limiter) learn(b *bucket, resp *http.Response) {
 	if asked <= 0 {
 		return
 	}
-	b.hold(l.now(), asked)
+	b.hold(asked)
 	if l.config.Hooks.Hold != nil {
 		l.config.Hooks.Hold(Hold{Key: b.key.String(), Status: resp.StatusCode, For: asked})
 	}

@@ -9,15 +9,68 @@ import (
 // forever stands for a wait without a limit.
 const forever = time.Duration(math.MaxInt64)
 
-// patience is how long a request may still wait that has waited already, and
-// what to call it when that is not enough.
-func (l *Limiter) patience(ctx context.Context, waited time.Duration) (time.Duration, Reason) {
+// wait waits for a token and takes it, or refuses as soon as it can be known
+// that the wait would be too long: on arrival, at the head of the queue, or when
+// the time is up.
+func (b *bucket) wait(ctx context.Context) error {
+	begin := b.limiter.now()
+	limit, reason := b.limiter.patience(ctx)
+	w, foreseen := b.join(limit)
+	if w == nil {
+		if foreseen == 0 {
+			return nil
+		}
+		return &Error{Key: b.key.String(), Reason: reason, Wait: foreseen}
+	}
+	defer b.leave(w)
+	if hook := b.limiter.config.Hooks.Wait; hook != nil {
+		hook(Wait{Key: b.key.String(), For: foreseen})
+	}
+	var timer *time.Timer
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		taken, atHead, pause := b.advance(w)
+		if taken {
+			return nil
+		}
+		left := forever
+		if limit < forever {
+			left = limit - (b.limiter.now() - begin)
+		}
+		if atHead && pause > left || left < 0 {
+			return &Error{Key: b.key.String(), Reason: reason, Wait: pause}
+		}
+		if !atHead {
+			pause = left // somebody will wake it
+			if left < forever {
+				pause++ // and if nobody does, the time is up
+			}
+		}
+		if timer == nil {
+			timer = time.NewTimer(pause)
+			defer timer.Stop()
+		} else {
+			timer.Reset(pause)
+		}
+		select {
+		case <-timer.C:
+		case <-w.wake:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// patience is how long a request may wait, and what to call it when that is not
+// enough.
+func (l *Limiter) patience(ctx context.Context) (time.Duration, Reason) {
 	limit, reason := forever, WaitTooLong
 	switch {
 	case l.config.MaxWait < 0:
 		limit = 0
 	case l.config.MaxWait > 0:
-		limit = max(0, l.config.MaxWait-waited)
+		limit = l.config.MaxWait
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		// Whoever waits until the deadline itself has nothing of it.
@@ -35,17 +88,4 @@ func ceil(ns float64) time.Duration {
 		return forever
 	}
 	return time.Duration(math.Ceil(ns))
-}
-
-// sleep waits for d or until ctx ends, and returns the cause of its end.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d > 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-	}
-	return context.Cause(ctx)
 }
