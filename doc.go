@@ -13,26 +13,30 @@
 //	…
 //	retries, err := retry.New(retry.Config{})
 //	…
-//	client.Transport = holdfast.Chain(client.Transport, retries.Wrap, limits.Wrap, circuits.Wrap)
+//	patience := retry.AttemptTimeout(5 * time.Second)
+//	client.Transport = holdfast.Chain(client.Transport, retries.Wrap, limits.Wrap, circuits.Wrap, patience)
 //
 // # The order
 //
 // The first middleware given to [Chain] is the outermost. This order works, and
 // each place has its reason:
 //
-//	holdfast.Chain(http.DefaultTransport, retries.Wrap, limits.Wrap, circuits.Wrap)
+//	holdfast.Chain(http.DefaultTransport, retries.Wrap, limits.Wrap, circuits.Wrap, patience)
 //
 //	retry        one logical call, many attempts; everything below happens once per attempt
 //	 limit        asks the circuit first, waits for its turn, or refuses at once when the deadline can't be met
 //	  breaker      an open circuit ends the attempt here; the limiter takes its token back
-//	   transport    net/http
+//	   timeout      the attempt's own clock: waiting above does not count
+//	    transport    net/http
 //	  breaker      counts the outcome when the body has been read or closed
 //	 limit        learns from a 429 or 503 with Retry-After: the whole key pauses
 //	retry        waits and goes down again, or returns what it has
 //
 // With retry inside the limiter, repeated attempts would go out unlimited. With
 // the breaker outside the limiter, time in the queue would look like a slow
-// upstream, and a half-open circuit's probe would stand in line.
+// upstream, and a half-open circuit's probe would stand in line. The attempt's
+// time limit stands below the breaker, which counts its end as a failure; the
+// end of the caller's own deadline counts as nothing.
 //
 // # How the parts work together
 //

@@ -33,8 +33,9 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
+	patience := retry.AttemptTimeout(5 * time.Second)
 	client := &http.Client{Timeout: 30 * time.Second}
-	client.Transport = holdfast.Chain(client.Transport, retries.Wrap, limits.Wrap, circuits.Wrap)
+	client.Transport = holdfast.Chain(client.Transport, retries.Wrap, limits.Wrap, circuits.Wrap, patience)
 
 	resp, err := client.Get(server.URL)
 	if err != nil {

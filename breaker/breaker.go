@@ -4,9 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
-
-	"github.com/sony/gobreaker/v2"
 
 	"github.com/holdfast-go/holdfast/internal/httpx"
 	"github.com/holdfast-go/holdfast/internal/keyed"
@@ -77,9 +76,10 @@ type Config struct {
 	// 0 means [DefaultProbes].
 	Probes int
 
-	// ProbeLease is how long a probe may take, up to the end of its body, before
-	// it counts as failed. It frees the place of a call that hangs or whose
-	// body nobody closes. At most a year; 0 means [DefaultProbeLease].
+	// ProbeLease is how long a probe may take before its place is free for
+	// another: one that has no answer by then has failed, one whose body is
+	// still being read, or that nobody closes, counts as neither. At most a
+	// year; 0 means [DefaultProbeLease].
 	ProbeLease time.Duration
 
 	// Key names the circuit of a request. nil means one circuit per scheme,
@@ -106,8 +106,8 @@ type Config struct {
 // use.
 type Breaker struct {
 	config   Config // with defaults filled in
-	trip     func(gobreaker.Counts) bool
 	start    time.Time
+	broken   atomic.Int64 // how many circuits are not closed, those that were forgotten included
 	circuits *keyed.Map[httpx.Key, circuit]
 }
 
@@ -129,12 +129,11 @@ func New(c Config) (*Breaker, error) {
 	setDefault(&c.ProbeLease, DefaultProbeLease)
 	setDefault(&c.MaxKeys, DefaultMaxKeys)
 	b := &Breaker{config: c, start: time.Now()}
-	b.trip = b.tripped
 	b.circuits = keyed.New(keyed.Config[httpx.Key, circuit]{
 		Max:  c.MaxKeys,
 		Hash: httpx.Key.Hash,
 		New:  b.newCircuit,
-		Keep: (*circuit).notClosed,
+		Keep: (*circuit).worthKeeping,
 	})
 	return b, nil
 }
@@ -195,6 +194,9 @@ func (b *Breaker) Wrap(next http.RoundTripper) http.RoundTripper {
 // returns an [*OpenError] if not. It takes no probe, changes no state and makes
 // no circuit: a layer above can ask before it queues. It does not read the body.
 func (b *Breaker) Ready(req *http.Request) error {
+	if b.broken.Load() == 0 {
+		return nil // as nearly always
+	}
 	entry, ok := b.circuits.Peek(httpx.KeyOf(req, b.config.Key), noTime)
 	if !ok {
 		return nil

@@ -268,15 +268,18 @@ func TestProbesAreBounded(t *testing.T) {
 // A probe that is never heard of again gives its place back.
 func TestProbeLease(t *testing.T) {
 	t.Parallel()
-	for name, probe := range map[string]func(t *testing.T, b *breaker.Breaker){
-		"body never closed": func(t *testing.T, b *breaker.Breaker) {
+	for name, tt := range map[string]struct {
+		probe func(t *testing.T, b *breaker.Breaker)
+		state breaker.State // after the lease
+	}{
+		"body never closed": {func(t *testing.T, b *breaker.Breaker) {
 			resp, err := b.Wrap(rttest.NewScript(rttest.Step{Body: "unread"})).RoundTrip(newRequest(t, host))
 			require.NoError(t, err)
 			require.NotNil(t, resp)
-		},
-		"hangs": func(t *testing.T, b *breaker.Breaker) {
+		}, breaker.HalfOpen},
+		"hangs": {func(t *testing.T, b *breaker.Breaker) {
 			go func() { _ = call(b.Wrap(rttest.NewScript(rttest.Step{Wait: time.Hour})), newRequest(t, host)) }()
-		},
+		}, breaker.Open},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -286,24 +289,99 @@ func TestProbeLease(t *testing.T) {
 				b := newBreaker(t, c)
 				trip(t, b, host)
 				time.Sleep(time.Second + 1)
-				probe(t, b)
+				tt.probe(t, b)
 				synctest.Wait()
 				require.ErrorIs(t, call(b.Wrap(rttest.NewScript()), newRequest(t, host)), breaker.ErrOpen)
 				time.Sleep(10*time.Second - 1)
 				require.ErrorIs(t, call(b.Wrap(rttest.NewScript()), newRequest(t, host)), breaker.ErrOpen)
 				time.Sleep(time.Nanosecond)
 				synctest.Wait()
-				var e *breaker.OpenError
-				require.ErrorAs(t, b.Ready(newRequest(t, host)), &e)
-				require.Equal(t, breaker.Open, e.State, "the lease has failed it")
+				require.Equal(t, tt.state, b.Snapshot()[0].State)
+				require.Equal(t, tt.state == breaker.Open, b.Ready(newRequest(t, host)) != nil)
 				time.Sleep(time.Second + 1)
 				require.NoError(t, call(b.Wrap(rttest.NewScript()), newRequest(t, host)))
-				require.NoError(t, call(b.Wrap(rttest.NewScript()), newRequest(t, host)))
+				require.Equal(t, breaker.Closed, b.Snapshot()[0].State)
 				time.Sleep(2 * time.Hour)
 				require.NoError(t, b.Ready(newRequest(t, host)), "its late end changes nothing")
 			})
 		})
 	}
+}
+
+// A hook that panics at the end of a lease would end the process: it is told
+// with the next call, on a goroutine that somebody can recover.
+func TestLeaseTellsHookWithNextCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := one
+		var told []breaker.State
+		c.Hooks.StateChange = func(change breaker.Change) { told = append(told, change.To) }
+		b := newBreaker(t, c)
+		trip(t, b, host)
+		time.Sleep(time.Second + 1)
+		go func() { _ = call(b.Wrap(rttest.NewScript(rttest.Step{Wait: time.Hour})), newRequest(t, host)) }()
+		time.Sleep(breaker.DefaultProbeLease)
+		synctest.Wait()
+		require.Equal(t, []breaker.State{breaker.Open, breaker.HalfOpen}, told)
+		require.ErrorIs(t, call(b.Wrap(rttest.NewScript()), newRequest(t, host)), breaker.ErrOpen)
+		require.Equal(t, []breaker.State{breaker.Open, breaker.HalfOpen, breaker.Open}, told)
+	})
+}
+
+// Failures in a row open the circuit however long the time between them.
+func TestFailuresNowAndThen(t *testing.T) {
+	t.Parallel()
+	for _, pause := range []time.Duration{4 * time.Second, time.Minute, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBreaker(t, breaker.Config{})
+			bad := b.Wrap(rttest.NewScript(rttest.Step{Err: errBroken}))
+			for range breaker.DefaultConsecutiveFailures {
+				require.ErrorIs(t, call(bad, newRequest(t, host)), errBroken)
+				time.Sleep(pause)
+			}
+			require.Equal(t, breaker.Open, b.Snapshot()[0].State)
+		})
+	}
+}
+
+// The end of an old call does not make anybody ask before the time.
+func TestLateAnswerDoesNotHurryTheProbe(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(t, breaker.Config{ConsecutiveFailures: 1, OpenTimeout: time.Second, Jitter: -1})
+		old, err := b.Wrap(rttest.NewScript(rttest.Step{Body: "slow"})).RoundTrip(newRequest(t, host))
+		require.NoError(t, err)
+		s := rttest.NewScript(rttest.Step{Status: 503, Header: []string{"Retry-After", "60"}}, rttest.Step{})
+		require.NoError(t, call(b.Wrap(s), newRequest(t, host)))
+		time.Sleep(6 * time.Second)
+		require.NoError(t, old.Body.Close())
+		require.ErrorIs(t, call(b.Wrap(s), newRequest(t, host)), breaker.ErrOpen)
+		require.Len(t, s.Calls(), 1)
+		require.Equal(t, breaker.Open, b.Snapshot()[0].State)
+	})
+}
+
+// Circuits of hosts that are dead, and that nobody asks any more, do not take
+// the place of those that are in use.
+func TestDeadCircuitsMakeRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := one
+		c.MaxKeys = 10
+		b := newBreaker(t, c)
+		for i := range 10 {
+			trip(t, b, fmt.Sprintf("dead%d.example.com", i))
+		}
+		time.Sleep(365 * 24 * time.Hour)
+		refused := 0
+		bad := b.Wrap(rttest.NewScript(rttest.Step{Err: errBroken}))
+		for i := range 200 {
+			if errors.Is(call(bad, newRequest(t, fmt.Sprintf("live%d.example.com", i%2))), breaker.ErrOpen) {
+				refused++
+			}
+		}
+		require.Greater(t, refused, 150)
+	})
 }
 
 // A call from before the trip that ends after it must not move the new state.

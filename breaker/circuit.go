@@ -61,6 +61,8 @@ type circuit struct {
 	state     atomic.Int32 // a State
 	since     atomic.Int64 // of the last change, in nanoseconds since breaker.start
 	openUntil atomic.Int64 // of the last opening, likewise
+	changing  atomic.Int64 // counts the changes
+	streak    atomic.Int64 // failures in a row while closed
 	reopened  atomic.Int32 // how often probes have failed since it was closed
 	asked     atomic.Int64 // the wait that the answer being reported wants
 
@@ -79,7 +81,7 @@ func (b *Breaker) newCircuit(key httpx.Key) *circuit {
 		Interval:      b.config.Window,
 		BucketPeriod:  b.config.Window / windowBuckets,
 		Timeout:       b.config.OpenTimeout,
-		ReadyToTrip:   b.trip,
+		ReadyToTrip:   c.tripped,
 		OnStateChange: c.changed,
 		IsExcluded:    excluded,
 	})
@@ -89,14 +91,17 @@ func (b *Breaker) newCircuit(key httpx.Key) *circuit {
 // excluded is asked about nothing but our own three values.
 func excluded(err error) bool { return err == errNoResult } //nolint:errorlint // see above
 
-// tripped applies the two rules. gobreaker asks after each failure.
-func (b *Breaker) tripped(n gobreaker.Counts) bool {
-	if c := b.config.ConsecutiveFailures; c > 0 && int64(n.ConsecutiveFailures) >= int64(c) {
+// tripped applies the two rules. gobreaker asks after each failure. Its own
+// count of failures in a row forgets those that have left the window, and with
+// them the API that is called now and then.
+func (c *circuit) tripped(n gobreaker.Counts) bool {
+	config := &c.breaker.config
+	if limit := config.ConsecutiveFailures; limit > 0 && c.streak.Load() >= int64(limit) {
 		return true
 	}
 	calls := n.TotalSuccesses + n.TotalFailures
-	return b.config.FailureRatio > 0 && int64(calls) >= int64(b.config.MinCalls) &&
-		float64(n.TotalFailures) >= b.config.FailureRatio*float64(calls)
+	return config.FailureRatio > 0 && int64(calls) >= int64(config.MinCalls) &&
+		float64(n.TotalFailures) >= config.FailureRatio*float64(calls)
 }
 
 // changed runs under gobreaker's lock: it notes the change and calls nobody.
@@ -113,9 +118,15 @@ func (c *circuit) changed(_ string, from, to gobreaker.State) {
 		until := now + c.openFor() + 1
 		c.openUntil.Store(int64(until))
 		change.Until = c.breaker.start.Add(until)
+		if change.From == Closed {
+			c.breaker.broken.Add(1)
+		}
 	case Closed:
 		c.reopened.Store(0)
+		c.breaker.broken.Add(-1)
 	}
+	c.streak.Store(0)
+	c.changing.Add(1)
 	c.since.Store(int64(now))
 	c.state.Store(int32(change.To))
 	if c.breaker.config.Hooks.StateChange == nil {
@@ -181,20 +192,40 @@ func (c *circuit) deliver(change Change) {
 	c.breaker.config.Hooks.StateChange(change)
 }
 
-// notClosed keeps an open circuit from being forgotten.
-func (c *circuit) notClosed() bool { return State(c.state.Load()) != Closed }
+// worthKeeping keeps an open circuit from being forgotten, unless nobody has
+// come for a probe in a long time.
+func (c *circuit) worthKeeping() bool {
+	switch State(c.state.Load()) {
+	case Open:
+		return c.untilProbe() > -c.breaker.config.Window
+	case HalfOpen:
+		since := time.Since(c.breaker.start) - time.Duration(c.since.Load())
+		return since < c.breaker.config.ProbeLease
+	}
+	return false
+}
 
 // ready returns an OpenError if a call would be refused now.
 func (c *circuit) ready() *OpenError {
-	switch State(c.state.Load()) {
-	case Open:
-		if wait := c.untilProbe(); wait > 0 {
-			return &OpenError{Key: c.key.String(), State: Open, wait: wait}
-		}
-	case HalfOpen:
+	if refused := c.early(); refused != nil {
+		return refused
+	}
+	if State(c.state.Load()) == HalfOpen {
 		n := c.machine.Counts()
 		if int64(n.Requests)-int64(n.TotalExclusions) >= int64(c.breaker.config.Probes) {
 			return &OpenError{Key: c.key.String(), State: HalfOpen}
+		}
+	}
+	return nil
+}
+
+// early returns an OpenError if the time for probes has not come. gobreaker
+// knows nothing of growth, jitter and Retry-After: it may be half-open already,
+// because somebody asked.
+func (c *circuit) early() *OpenError {
+	if State(c.state.Load()) != Closed {
+		if wait := c.untilProbe(); wait > 0 {
+			return &OpenError{Key: c.key.String(), State: Open, wait: wait}
 		}
 	}
 	return nil
@@ -207,15 +238,12 @@ func (c *circuit) untilProbe() time.Duration {
 
 // allow admits a call or refuses it.
 func (c *circuit) allow(ctx context.Context) (outcome, *OpenError) {
-	if State(c.state.Load()) == Open {
-		// gobreaker knows nothing of growth, jitter and Retry-After.
-		if wait := c.untilProbe(); wait > 0 {
-			return outcome{}, &OpenError{Key: c.key.String(), State: Open, wait: wait}
-		}
+	if refused := c.early(); refused != nil {
+		return outcome{}, refused
 	}
 	done, err := c.machine.Allow()
 	if err == nil {
-		o := outcome{circuit: c, ctx: ctx, done: done}
+		o := outcome{circuit: c, ctx: ctx, done: done, change: c.changing.Load()}
 		if State(c.state.Load()) == HalfOpen {
 			o.lease()
 		}

@@ -37,8 +37,13 @@
 //
 // A call counts when its body ends: its result comes late if the caller reads
 // slowly, and never if the body is not closed. A probe has a lease for that case.
-// A result that comes after the circuit has changed its state, or is older than
-// Config.Window, changes nothing.
+// A result that comes after the circuit has changed its state changes nothing,
+// and in a closed circuit one that is older than Config.Window counts only for
+// the failures in a row.
+//
+// A caller's own deadline counts as neither, so a server that hangs is not
+// noticed by it. Give each attempt a time limit of its own below the Breaker,
+// such as retry.AttemptTimeout: its end is a failure.
 //
 // # Above it
 //

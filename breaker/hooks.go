@@ -4,7 +4,8 @@ import "time"
 
 // Hooks are told what happens to circuits. A nil func is not called. They run
 // on the goroutine of the call that caused the event, with no lock held: they
-// may ask the Breaker and send requests through it.
+// may ask the Breaker and send requests through it. What the end of a probe's
+// lease has changed is told with the next call.
 type Hooks struct {
 	// StateChange is called for each change of a circuit, in order. An open
 	// circuit becomes half-open when the first call comes after its time, not

@@ -20,7 +20,8 @@ type Circuit struct {
 	NextProbe time.Time
 	// Successes and Failures are those of the window, or of the probes.
 	Successes, Failures int
-	// Consecutive is how many of the last calls have failed in a row.
+	// Consecutive is how many of the last calls have failed in a row, while it
+	// was closed.
 	Consecutive int
 }
 
@@ -36,7 +37,7 @@ func (b *Breaker) Snapshot() []Circuit {
 			State:       State(c.state.Load()),
 			Successes:   int(n.TotalSuccesses),
 			Failures:    int(n.TotalFailures),
-			Consecutive: int(n.ConsecutiveFailures),
+			Consecutive: int(c.streak.Load()),
 		}
 		if since := c.since.Load(); since != 0 {
 			s.Since = b.start.Add(time.Duration(since))

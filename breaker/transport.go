@@ -33,6 +33,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		call.outcome.reportAnswer(resp)
 	case httpx.HasBody(resp):
 		call.settled = true
+		call.outcome.answer()
 		httpx.Watch(resp, call.outcome)
 	default:
 		call.settle(nil)

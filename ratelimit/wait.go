@@ -26,7 +26,8 @@ func (b *bucket) wait(ctx context.Context) error {
 	if hook := b.limiter.config.Hooks.Wait; hook != nil {
 		hook(Wait{Key: b.key.String(), For: foreseen})
 	}
-	var timer *time.Timer
+	timer := time.NewTimer(foreseen)
+	defer timer.Stop()
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -48,12 +49,7 @@ func (b *bucket) wait(ctx context.Context) error {
 				pause++ // and if nobody does, the time is up
 			}
 		}
-		if timer == nil {
-			timer = time.NewTimer(pause)
-			defer timer.Stop()
-		} else {
-			timer.Reset(pause)
-		}
+		timer.Reset(pause)
 		select {
 		case <-timer.C:
 		case <-w.wake:

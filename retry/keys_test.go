@@ -56,6 +56,7 @@ func TestKeysContract(t *testing.T) {
 				},
 				Hooked: func(callback func()) rttest.Middleware {
 					c := tt.config
+					c.Hosts = nil // so that there are keys to be made
 					c.NewKey = func() string { callback(); return "k" }
 					return newKeys(t, c).Wrap
 				},

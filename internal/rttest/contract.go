@@ -66,6 +66,7 @@ var cases = []clause{
 	{name: "request body is closed exactly once", check: bodyClosed},
 	{name: "request body is closed when the context is over", check: bodyClosedWhenCancelled},
 	{name: "request is not changed", check: requestUnchanged},
+	{name: "request arrives as it was made", check: requestArrives},
 	{name: "request body arrives whole at each attempt", check: bodyArrives},
 	{name: "GetBody works below", check: getBodyWorks},
 	{name: "request without a body stays one", check: noBodyStaysNone},

@@ -137,6 +137,36 @@ func TestContractCatches(t *testing.T) {
 			}),
 			"request is not changed",
 		},
+		"form parsed into the caller's request": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				req.PostForm = map[string][]string{}
+				return next.RoundTrip(req)
+			}),
+			"request is not changed",
+		},
+		"headers dropped below": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				clone := req.Clone(req.Context())
+				clone.Header = http.Header{}
+				return next.RoundTrip(clone)
+			}),
+			"request arrives as it was made",
+		},
+		"query dropped below": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				clone := req.Clone(req.Context())
+				clone.URL.RawQuery = ""
+				return next.RoundTrip(clone)
+			}),
+			"request arrives as it was made",
+		},
+		"callback that is never called": {
+			rttest.Subject{
+				New:    subject(http.RoundTripper.RoundTrip).New,
+				Hooked: func(func()) rttest.Middleware { return subject(http.RoundTripper.RoundTrip).New() },
+			},
+			"panicking callback leaves nothing behind",
+		},
 		"repeated without the body": {
 			repeat(drain, func(req *http.Request) *http.Request { return req }),
 			"request body arrives whole at each attempt",

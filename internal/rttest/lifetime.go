@@ -159,16 +159,21 @@ func callbackPanics(e *env) {
 	}
 	// A callback panics each time, or only every so often: so each has its
 	// turn, also those that are called after others.
+	panics := int64(0)
 	for _, every := range []int64{1, 2, 3, 5} {
 		for _, m := range moods {
 			if m.name != "silent" {
-				callbackPanicsEvery(e, every, m)
+				panics += callbackPanicsEvery(e, every, m)
 			}
 		}
 	}
+	if panics == 0 {
+		e.failf("the callback was never called: Subject.Hooked does not wire it")
+	}
 }
 
-func callbackPanicsEvery(e *env, every int64, m upstream) {
+// callbackPanicsEvery returns how often the callback was called.
+func callbackPanicsEvery(e *env, every int64, m upstream) int64 {
 	var calls atomic.Int64
 	s := NewScript(m.steps...)
 	rt := e.subject.Hooked(func() {
@@ -180,7 +185,7 @@ func callbackPanicsEvery(e *env, every int64, m upstream) {
 		f := forms[i%len(forms)]
 		where := fmt.Sprintf("%s, upstream %s, call %d, every %d. callback panics", f.name, m.name, i+1, every)
 		if !e.survives(rt, f, where) {
-			return
+			return calls.Load()
 		}
 	}
 	for i, b := range s.Bodies() {
@@ -188,6 +193,7 @@ func callbackPanicsEvery(e *env, every int64, m upstream) {
 			e.failf("upstream %s: every %d. callback panics, and the body of answer %d was not closed", m.name, every, i+1)
 		}
 	}
+	return calls.Load()
 }
 
 // survives makes one call whose callbacks may panic, and reports whether the

@@ -69,34 +69,75 @@ func requestUnchanged(e *env) {
 		a.req.Header.Add("X-Twice", "2")
 		a.req.Trailer = http.Header{"Sum": nil}
 		a.req.TransferEncoding = []string{"identity"}
+		a.req.Form = map[string][]string{"field": {"1"}}
 		before, url, header := *a.req, *a.req.URL, a.req.Header.Clone()
 		e.do(rt, a.req).finish()
-		for field, same := range map[string]bool{
-			"Method":           a.req.Method == before.Method,
-			"URL":              a.req.URL == before.URL && *a.req.URL == url,
-			"Header":           sameMap(a.req.Header, before.Header) && maps.EqualFunc(a.req.Header, header, equal),
-			"Body":             a.req.Body == before.Body,
-			"GetBody":          reflect.ValueOf(a.req.GetBody).Pointer() == reflect.ValueOf(before.GetBody).Pointer(),
-			"ContentLength":    a.req.ContentLength == before.ContentLength,
-			"TransferEncoding": equal(a.req.TransferEncoding, []string{"identity"}),
-			"Close":            a.req.Close == before.Close,
-			"Host":             a.req.Host == before.Host,
-			"Trailer":          sameMap(a.req.Trailer, before.Trailer) && len(a.req.Trailer) == 1,
-			"Response":         a.req.Response == before.Response,
-			"context":          a.req.Context() == before.Context(),
-		} {
-			if !same {
-				e.failf("%s: the request's %s was changed", where, field)
+		if a.req.Context() != before.Context() {
+			e.failf("%s: the request's context was changed", where)
+		}
+		for _, field := range changedFields(&before, a.req) {
+			e.failf("%s: the request's %s was changed", where, field)
+		}
+		if *a.req.URL != url || !maps.EqualFunc(a.req.Header, header, equal) ||
+			len(a.req.Trailer) != 1 || len(a.req.Form) != 1 || !equal(a.req.TransferEncoding, []string{"identity"}) {
+			e.failf("%s: what the request points to was changed", where)
+		}
+	})
+}
+
+// changedFields returns the names of the exported fields that differ: by
+// identity, if they are maps, functions or the like.
+func changedFields(before, after *http.Request) (changed []string) {
+	x, y := reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem()
+	for i := range x.NumField() {
+		field := x.Type().Field(i)
+		if !field.IsExported() {
+			continue
+		}
+		same := true
+		switch a, b := x.Field(i), y.Field(i); field.Type.Kind() {
+		case reflect.Map, reflect.Func, reflect.Slice:
+			same = a.Pointer() == b.Pointer()
+		default:
+			same = a.Equal(b)
+		}
+		if !same {
+			changed = append(changed, field.Name)
+		}
+	}
+	return changed
+}
+
+// requestArrives checks that what is below gets the request that was made:
+// middlewares may add fields, not take any away.
+func requestArrives(e *env) {
+	e.storm(func(where string, s *Script, rt http.RoundTripper, f form) {
+		ctx, cancel := context.WithTimeout(context.Background(), aFewTries)
+		defer cancel()
+		a := f.request(ctx)
+		a.req.Host = "virtual.example.com"
+		a.req.Header["X-Twice"] = []string{"1", "2"}
+		a.req.Trailer = http.Header{"Sum": nil}
+		seen := len(s.Calls())
+		e.do(rt, a.req).finish()
+		for i, call := range s.Calls()[seen:] {
+			got := call.Request
+			if got.Method != a.req.Method || got.URL.String() != a.req.URL.String() || got.Host != a.req.Host {
+				e.failf("%s, attempt %d: arrived as %s %s for %q", where, i+1, got.Method, got.URL, got.Host)
+			}
+			for name, values := range a.req.Header {
+				if !equal(call.Header[name], values) {
+					e.failf("%s, attempt %d: the field %s arrived as %q", where, i+1, name, call.Header[name])
+				}
+			}
+			if _, ok := got.Trailer["Sum"]; !ok {
+				e.failf("%s, attempt %d: the trailer was lost", where, i+1)
 			}
 		}
 	})
 }
 
 func equal(a, b []string) bool { return reflect.DeepEqual(a, b) }
-
-func sameMap(a, b http.Header) bool {
-	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
-}
 
 func bodyArrives(e *env) {
 	e.storm(func(where string, s *Script, rt http.RoundTripper, f form) {

@@ -12,7 +12,8 @@ import (
 // Holdfast is the stack of retry, limiter and breaker.
 func Holdfast() Subject {
 	return Subject{Name: "holdfast", Wrap: func(next http.RoundTripper) http.RoundTripper {
-		return holdfast.Chain(next, newPolicy().Wrap, newLimiter().Wrap, newBreaker().Wrap)
+		circuits := newBreaker()
+		return holdfast.Chain(next, newPolicy().Wrap, newLimiter(circuits.Ready).Wrap, circuits.Wrap)
 	}}
 }
 
@@ -26,7 +27,7 @@ func HoldfastRetry() Subject {
 // HoldfastLimit is package ratelimit alone.
 func HoldfastLimit() Subject {
 	return Subject{Name: "holdfast-ratelimit", Wrap: func(next http.RoundTripper) http.RoundTripper {
-		return newLimiter().Wrap(next)
+		return newLimiter(nil).Wrap(next)
 	}}
 }
 
@@ -41,8 +42,8 @@ func newPolicy() *retry.Policy {
 	return must(retry.New(retry.Config{MaxAttempts: Attempts, Backoff: exponential}))
 }
 
-func newLimiter() *ratelimit.Limiter {
-	return must(ratelimit.New(ratelimit.Config{Rate: perSecond, Burst: burst}))
+func newLimiter(ready func(*http.Request) error) *ratelimit.Limiter {
+	return must(ratelimit.New(ratelimit.Config{Rate: perSecond, Burst: burst, Ready: ready}))
 }
 
 func newBreaker() *breaker.Breaker {
