@@ -3,6 +3,7 @@ package breaker
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -109,6 +110,7 @@ type Breaker struct {
 	start    time.Time
 	broken   atomic.Int64 // how many circuits are not closed, those that were forgotten included
 	circuits *keyed.Map[httpx.Key, circuit]
+	last     atomic.Pointer[keyed.Entry[httpx.Key, circuit]]
 }
 
 // New checks c and makes a Breaker of it. Its error joins one error for each
@@ -188,6 +190,20 @@ const (
 // body has been read or closed.
 func (b *Breaker) Wrap(next http.RoundTripper) http.RoundTripper {
 	return &transport{breaker: b, next: httpx.Base(next)}
+}
+
+// acquire returns the entry of req. Most programs call one host again and
+// again, so the circuit found last is tried before it is searched for.
+func (b *Breaker) acquire(req *http.Request) *keyed.Entry[httpx.Key, circuit] {
+	if e := b.last.Load(); e != nil && e.Key().Names(req) && b.circuits.Again(e, noTime) {
+		return e
+	}
+	e := b.circuits.Acquire(httpx.KeyOf(req, b.config.Key), noTime)
+	// Not each time: with many hosts, all goroutines would write to one place.
+	if b.config.Key == nil && rand.Uint32()%16 == 0 { // #nosec G404 -- needs no secrecy
+		b.last.Store(e)
+	}
+	return e
 }
 
 // Ready reports whether the circuit of req would let a call through now, and

@@ -68,7 +68,9 @@ func (o outcome) tell(result error) {
 	}
 	switch result { //nolint:errorlint // one of our own three values
 	case nil:
-		c.streak.Store(0)
+		if c.streak.Load() != 0 { // seldom, and reading is cheaper
+			c.streak.Store(0)
+		}
 	case errFailure:
 		c.streak.Add(1)
 	}

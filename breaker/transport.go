@@ -72,7 +72,7 @@ type passage struct {
 // enter asks the circuit for admission.
 func (p *passage) enter() error {
 	b := p.breaker
-	p.entry = b.circuits.Acquire(httpx.KeyOf(p.req, b.config.Key), noTime)
+	p.entry = b.acquire(p.req)
 	c := p.entry.Value()
 	out, refused := c.allow(p.req.Context())
 	p.outcome, p.admitted = out, refused == nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -83,6 +84,7 @@ type Limiter struct {
 	start   time.Time
 	clock   atomic.Int64 // the time, in nanoseconds since start, but for a grain
 	buckets *keyed.Map[httpx.Key, bucket]
+	last    atomic.Pointer[keyed.Entry[httpx.Key, bucket]]
 }
 
 // New checks c and makes a Limiter of it. Its error joins one error for each
@@ -149,6 +151,20 @@ func (c *Config) idle() time.Duration {
 // now is the time since the Limiter was made. It only goes forward.
 func (l *Limiter) now() time.Duration { return time.Since(l.start) }
 
+// acquire returns the entry of req. Most programs call one host again and
+// again, so the bucket found last is tried before it is searched for.
+func (l *Limiter) acquire(req *http.Request) *keyed.Entry[httpx.Key, bucket] {
+	if e := l.last.Load(); e != nil && e.Key().Names(req) && l.buckets.Again(e, l.recently()) {
+		return e
+	}
+	e := l.buckets.Acquire(httpx.KeyOf(req, l.config.Key), l.recently())
+	// Not each time: with many hosts, all goroutines would write to one place.
+	if l.config.Key == nil && rand.Uint32()%16 == 0 { // #nosec G404 -- needs no secrecy
+		l.last.Store(e)
+	}
+	return e
+}
+
 // grain is how far the time of recently may lag behind.
 const grain = time.Second
 
@@ -156,14 +172,14 @@ const grain = time.Second
 // the clock, which happens where the order of times can be kept.
 func (l *Limiter) recently() time.Duration { return time.Duration(l.clock.Load()) }
 
-// note takes notice of the time now, at which the bucket of key, which is in
-// use, was used. If recently lagged behind, the bucket is told.
-func (l *Limiter) note(key httpx.Key, now time.Duration) {
+// note takes notice of the time now, at which the bucket of entry was used. If
+// recently lagged behind, the entry is told.
+func (l *Limiter) note(entry *keyed.Entry[httpx.Key, bucket], now time.Duration) {
 	if now-l.recently() <= grain {
 		return
 	}
 	l.clock.Store(int64(now))
-	if entry, ok := l.buckets.Peek(key, now); ok {
+	if l.buckets.Again(entry, now) {
 		entry.Release()
 	}
 }

@@ -67,11 +67,10 @@ func (t *turn) come() error {
 			return err
 		}
 	}
-	key := httpx.KeyOf(t.req, l.config.Key)
-	t.entry = l.buckets.Acquire(key, l.recently())
+	t.entry = l.acquire(t.req)
 	t.bucket = t.entry.Value()
 	taken, now := t.bucket.take()
-	l.note(key, now)
+	l.note(t.entry, now)
 	if taken {
 		t.token = true
 		return nil
@@ -83,7 +82,7 @@ func (t *turn) come() error {
 		return err
 	}
 	t.token = true
-	l.note(key, l.now())
+	l.note(t.entry, l.now())
 	if l.config.Ready != nil {
 		return l.config.Ready(t.req)
 	}

@@ -45,6 +45,12 @@ func Origin(req *http.Request) Key {
 	return Key{Scheme: scheme, Name: strings.TrimSuffix(host, ":")}
 }
 
+// Names reports whether k is certainly the origin of req: one that is spelt in
+// another way is not recognised. It is cheaper than [Origin].
+func (k Key) Names(req *http.Request) bool {
+	return req.URL != nil && k.Name == req.URL.Host && k.Scheme == req.URL.Scheme && k.Scheme != ""
+}
+
 // Hash returns a hash of the key.
 func (k Key) Hash(seed maphash.Seed) uint64 {
 	// The two schemes that there are differ in their length.

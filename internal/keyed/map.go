@@ -105,6 +105,13 @@ func (m *Map[K, V]) Acquire(key K, now time.Duration) *Entry[K, V] {
 	return m.insert(hash, key, m.newValue(key), now)
 }
 
+// Again is [Map.Acquire] for an entry that the caller has seen before, and need
+// not have held since. It reports false when the entry has left the map. It
+// costs neither a hash nor a search.
+func (m *Map[K, V]) Again(e *Entry[K, V], now time.Duration) bool {
+	return e.acquired(m.stamp(now)) != nil
+}
+
 // Peek is like [Map.Acquire] for a key that is present, and otherwise reports
 // false.
 func (m *Map[K, V]) Peek(key K, now time.Duration) (*Entry[K, V], bool) {

@@ -94,7 +94,7 @@ func changedFields(before, after *http.Request) (changed []string) {
 		if !field.IsExported() {
 			continue
 		}
-		same := true
+		var same bool
 		switch a, b := x.Field(i), y.Field(i); field.Type.Kind() {
 		case reflect.Map, reflect.Func, reflect.Slice:
 			same = a.Pointer() == b.Pointer()

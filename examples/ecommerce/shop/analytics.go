@@ -89,7 +89,6 @@ func (a *analytics) run(ctx context.Context) {
 	defer close(a.done)
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
-	batches := 0
 	for stopped := false; !stopped; {
 		select {
 		case <-ticker.C:
@@ -103,8 +102,8 @@ func (a *analytics) run(ctx context.Context) {
 			if len(events) == 0 {
 				break
 			}
-			batches++
-			if err := a.send(ctx, fmt.Sprintf("batch-%06d", batches), events); err != nil {
+			// Its first event names a batch, also after a restart of the shop.
+			if err := a.send(ctx, "batch/"+events[0].ID, events); err != nil {
 				a.lose(len(events), err)
 			}
 		}
