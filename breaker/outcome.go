@@ -66,12 +66,12 @@ func (o outcome) tell(result error) {
 	if c.changing.Load() != o.change {
 		return
 	}
-	switch result { //nolint:errorlint // one of our own three values
+	switch result {
 	case nil:
 		if c.streak.Load() != 0 { // seldom, and reading is cheaper
 			c.streak.Store(0)
 		}
-	case errFailure:
+	case errFailure: //nolint:errorlint // one of our own three values, never wrapped
 		c.streak.Add(1)
 	}
 	o.done(result)
