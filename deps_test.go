@@ -18,6 +18,8 @@ func TestDependencies(t *testing.T) {
 		"./retry":     {"github.com/cenkalti/backoff/v4"},
 		"./ratelimit": {"golang.org/x/time/rate"},
 		"./breaker":   {"github.com/sony/gobreaker/v2"},
+
+		"./breaker/fallback": nil,
 	} {
 		t.Run(pkg, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,95 @@
+package fallback
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// The words by which the name of a header field is taken for that of a
+// credential. Erring on this side costs an answer, on the other a secret.
+var (
+	// secretWords say so wherever they stand in the name.
+	secretWords = []string{
+		"accesskey", "apikey", "assertion", "authenticat", "authoriz", "cookie", "credential",
+		"passphrase", "passwd", "password", "secret", "session", "signature", "token",
+	}
+	// secretParts say so as a whole part of the name, between hyphens.
+	secretParts = []string{
+		"auth", "bearer", "csrf", "dpop", "jwt", "key", "otp", "pat", "pwd", "sid", "sig", "ticket", "xsrf",
+	}
+	// notSecret are the names that sound like it and are not.
+	notSecret = []string{"idempotency-key", "x-idempotency-key", "sec-websocket-key"}
+)
+
+// secretField reports whether a header field of this name may hold a credential.
+func secretField(name string) bool {
+	name = strings.ToLower(name)
+	if slices.Contains(notSecret, name) {
+		return false
+	}
+	for _, word := range secretWords {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	for part := range strings.FieldsFuncSeq(name, separates) {
+		if slices.Contains(secretParts, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// separates reports whether r stands between the parts of a name.
+func separates(r rune) bool { return !alphanumeric(r) }
+
+// The names of query parameters, without case and punctuation, that are taken
+// for those of credentials. They are narrower than those of header fields: a
+// page_token is none.
+var (
+	secretNames = []string{
+		"auth", "authorization", "hmac", "jwt", "key", "passwd", "pwd", "session", "sid", "sig", "ticket", "token",
+	}
+	secretEnds = []string{
+		"accesskey", "accesskeyid", "accesstoken", "apikey", "appkey", "assertion", "authkey", "authtoken",
+		"bearertoken", "credential", "idtoken", "password", "privatekey", "refreshtoken", "sastoken", "secret",
+		"securitytoken", "sessionid", "sessiontoken", "signature", "subscriptionkey",
+	}
+)
+
+// secretParameter reports whether a query parameter of this name may hold a
+// credential.
+func secretParameter(name string) bool {
+	name = strings.Map(func(r rune) rune {
+		if separates(r) {
+			return -1
+		}
+		return r
+	}, strings.ToLower(name))
+	if slices.Contains(secretNames, name) {
+		return true
+	}
+	return slices.ContainsFunc(secretEnds, func(end string) bool { return strings.HasSuffix(name, end) })
+}
+
+// secretQuery reports whether a raw query has a parameter that may hold a
+// credential and is not among those that are allowed. Servers differ in what
+// separates parameters, so both characters do.
+func secretQuery(query string, allowed []string) bool {
+	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil {
+			name = plain
+		}
+		if secretParameter(name) && !containsFold(allowed, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// containsFold reports whether name is in list, without regard to case.
+func containsFold(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, name) })
+}

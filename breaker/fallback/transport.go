@@ -1,0 +1,188 @@
+package fallback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/holdfast-go/holdfast/internal/httpx"
+)
+
+type transport struct {
+	fallback *Fallback
+	next     http.RoundTripper
+}
+
+// RoundTrip sends req, and looks for an answer if that fails.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	f := t.fallback
+	if !f.resends {
+		resp, err := t.next.RoundTrip(req)
+		return f.finish(req, httpx.Replay{}, resp, err)
+	}
+	keep := f.maxBuffer
+	if !idempotent(req) {
+		// It is sent again only if nothing of it was sent, so keep nothing.
+		keep = 0
+	}
+	replay := httpx.NewReplay(req, keep)
+	defer replay.Done()
+	resp, err := t.next.RoundTrip(replay.First())
+	return f.finish(req, replay, resp, err)
+}
+
+// CloseIdleConnections forwards to the transport below, and to those of the
+// other upstreams.
+func (t *transport) CloseIdleConnections() {
+	httpx.CloseIdle(t.next)
+	for _, s := range t.fallback.stations {
+		if u, ok := s.source.(*upstream); ok {
+			httpx.CloseIdle(u.transport)
+		}
+	}
+}
+
+// Unwrap returns the transport below.
+func (t *transport) Unwrap() http.RoundTripper { return t.next }
+
+// finish returns what the call came to, or something better.
+func (f *Fallback) finish(req *http.Request, replay httpx.Replay, resp *http.Response, err error) (*http.Response, error) {
+	f.calls.Add(1)
+	unguarded := resp
+	defer func() { closeBody(unguarded) }() // if a callback panics
+	unforge(resp)
+	failure, failed := f.judge(resp, err)
+	if failed && req.Context().Err() == nil {
+		f.failures.Add(1)
+		unguarded = nil
+		c := &call{fallback: f, req: req, replay: replay, failure: failure, resp: resp, err: err}
+		defer c.release()
+		return c.replace()
+	}
+	if !failed && resp != nil {
+		f.learn(req, resp)
+	}
+	unguarded = nil
+	return resp, err
+}
+
+// learn lets those that remember good answers have a look at resp.
+func (f *Fallback) learn(req *http.Request, resp *http.Response) {
+	for _, s := range f.stations {
+		if m, ok := s.source.(*memory); ok && !Degraded(resp) {
+			m.learn(req, resp, s.Answer)
+		}
+	}
+}
+
+// call is one call that has failed. It owns the responses that it holds:
+// release closes them when a callback panics.
+type call struct {
+	fallback *Fallback
+	req      *http.Request // the caller's
+	replay   httpx.Replay  // zero if no Answer sends the request again
+	failure  Failure
+
+	resp    *http.Response // what came from below; nil after an error
+	err     error          // likewise
+	instead *http.Response // the answer to be
+	errs    []error        // of the Answers that were asked
+}
+
+// replace asks one Answer after the other.
+func (c *call) replace() (*http.Response, error) {
+	for _, s := range c.fallback.stations {
+		err := c.ask(s)
+		if cause := context.Cause(c.req.Context()); cause != nil {
+			if err == nil {
+				err = cause
+			}
+			c.note(s, err)
+			return c.interrupted(cause)
+		}
+		if c.instead != nil {
+			return c.serve(s), nil
+		}
+		c.note(s, err)
+	}
+	c.tellFailed()
+	resp := c.resp
+	c.resp = nil
+	return resp, c.err
+}
+
+// ask puts what s has to offer into c.instead.
+func (c *call) ask(s *station) error {
+	if !s.covers(c.req) {
+		return nil
+	}
+	resp, err := s.source.answer(c) //nolint:bodyclose // the call owns it until serve or release
+	c.instead = resp
+	return err
+}
+
+// note counts a station that did not serve.
+func (c *call) note(s *station, err error) {
+	if err == nil {
+		s.passed.Add(1)
+		return
+	}
+	s.failed.Add(1)
+	c.errs = append(c.errs, fmt.Errorf("%s: %w", s.name, err))
+}
+
+// serve returns the answer of s and throws away what came from below.
+func (c *call) serve(s *station) *http.Response {
+	complete(c.instead)
+	markAs(c.instead, c.req, s.name)
+	s.served.Add(1)
+	c.fallback.served.Add(1)
+	if c.fallback.hooks.Served != nil {
+		e := c.event()
+		e.Answer = s.name
+		c.fallback.hooks.Served(e)
+	}
+	c.discard()
+	resp := c.instead
+	c.instead = nil
+	return resp
+}
+
+// interrupted ends a call whose context ended while an answer was looked for.
+func (c *call) interrupted(cause error) (*http.Response, error) {
+	c.tellFailed()
+	c.discard()
+	return nil, cause // release closes c.instead
+}
+
+// discard throws away what came from below.
+func (c *call) discard() {
+	if resp := c.resp; resp != nil {
+		c.resp = nil
+		httpx.Discard(resp)
+	}
+}
+
+func (c *call) tellFailed() {
+	if c.fallback.hooks.Failed != nil {
+		c.fallback.hooks.Failed(c.event())
+	}
+}
+
+func (c *call) event() Event {
+	return Event{Request: c.req, Failure: c.failure, Err: errors.Join(c.errs...)}
+}
+
+// release closes what the call still holds.
+func (c *call) release() {
+	closeBody(c.resp)
+	closeBody(c.instead)
+}
+
+// closeBody closes the body of resp, which may be nil.
+func closeBody(resp *http.Response) {
+	if resp != nil && resp.Body != nil {
+		_ = resp.Body.Close()
+	}
+}
