@@ -80,9 +80,13 @@ func idempotent(req *http.Request) bool {
 	if safe(req) || req.Method == http.MethodPut || req.Method == http.MethodDelete {
 		return true
 	}
-	if _, ok := req.Header["Idempotency-Key"]; ok {
-		return true
-	}
-	_, ok := req.Header["X-Idempotency-Key"]
-	return ok
+	return hasKey(req, "Idempotency-Key") || hasKey(req, "X-Idempotency-Key")
+}
+
+// hasKey reports whether req has a key in the field of that canonical name. As
+// in net/http, a field without a value is a wish to be repeated; an empty value
+// is no key.
+func hasKey(req *http.Request, name string) bool {
+	values, ok := req.Header[name]
+	return ok && (len(values) == 0 || values[0] != "")
 }
