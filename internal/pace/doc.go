@@ -1,0 +1,84 @@
+// Package pace works out how fast requests may go to a server that tells what
+// is left of its quotas, and from when.
+//
+//	rules, err := pace.NewRules(pace.Config{})
+//	...
+//	p := rules.NewPacer()
+//	plan := p.Plan(now, request)     // not before plan.Until, at plan.Rate and plan.Burst
+//	ticket := p.Sent(now, request)   // it is on its way
+//	p.Observe(now, &ticket, quotas, pace.Answer{})
+//	p.Done(now, &ticket, pace.Answered)
+//
+// It only computes: the time is an argument, and there is no clock, no timer, no
+// lock and no goroutine. So it stands by itself and can be run through simulated
+// hours. Package ratelimit queues the requests and applies the plan.
+//
+// # What an answer is worth
+//
+// An answer is old when it comes: the server had counted some of the requests
+// that are on their way, and not the others. All of them are taken off what
+// remains.
+//
+// Answers overtake each other. A reset that comes with an answer was counted
+// from some time between sending and receipt, and rounded to seconds; so it
+// gives a range in which the reset lies. If the ranges of two answers overlap,
+// they speak of the same window: what remains there only falls, the range
+// becomes what both have in common, and the order of the answers does not
+// matter. A range that lies wholly later opens a new window. One that lies
+// wholly earlier is late news and is dropped. Nothing is compared with the clock
+// of the server or of the calendar.
+//
+// A request whose answer tells of no quota, or that never had one, is taken off
+// as well, until an answer to a later request shows what the server made of it.
+//
+// # What flows
+//
+// Token buckets and sliding windows have no reset at which all comes back. They
+// show it in one of three ways: they tell their fill rate, their reset moves
+// before it can have come, or more remains after an answer than before, where no
+// reset lies between. Then the latest answer is believed in place of the lowest,
+// and when nothing is left, a single request looks again after a tenth of the
+// window.
+//
+// # How fast
+//
+// [Spread] divides what is free by the time to the reset. What others take from
+// the same quota shows as units that are gone and that no request here used; the
+// rate leaves them as much, but at most half, so that programs that are polite
+// to each other use all of it. [Burst] and [Threshold] do not. Of what flows,
+// the rate is that at which it flows back.
+//
+// No plan is faster than Config.Rate. Once a window has shown its size, the next
+// is believed to be at most twice as large.
+//
+// # Finding out
+//
+// When nothing is known (at the start, after a window that ended low, after a
+// pause) one request goes, and the others wait for its answer. While none
+// comes, twice as many may be on their way after each Config.ProbeTimeout. After
+// a throttle they come back one more for each answer, at most one at a time at
+// the head.
+//
+// # Throttles
+//
+// A throttle holds the bucket for its Retry-After; without one, until the reset
+// of what is spent; without either, for a random time up to an end that doubles
+// with each throttle in a row. From the second in a row on, that is also the
+// least. Requests that were on their way together count as one throttle.
+//
+// A hold is never shortened by a later answer. No wait is longer than
+// Config.MaxWait: after it one request goes and asks. A plan tells when the
+// server is believed to serve again, so that the caller can refuse at once.
+//
+// # What it can't do
+//
+// It believes that the server counts a request between sending and answer.
+// Where many more requests are on their way than the quota has room for, because
+// answers are slow and the quota is small, a part of the quota stays unused. The
+// same holds, all the time, for a window that slides: a simulated one of 100 per
+// 10 s is used to 88 %, a fixed one to 95 % and a bucket fully.
+//
+// All windows of a Pacer bind all of its requests. Which requests share a bucket
+// is for the caller to know. A quota of concurrent requests is none of its
+// business: it has neither a rate nor a reset.
+package pace
