@@ -45,8 +45,8 @@
 // [Spread] divides what is free by the time to the reset. What others take from
 // the same quota shows as units that are gone and that no request here used; the
 // rate leaves them as much, but at most half, so that programs that are polite
-// to each other use all of it. [Burst] and [Threshold] do not. Of what flows,
-// the rate is that at which it flows back.
+// to each other use all of it. [Burst] leaves nothing, and [Threshold] nothing
+// but the last fifth. Of what flows, the rate is that at which it flows back.
 //
 // No plan is faster than Config.Rate. Once a window has shown its size, the next
 // is believed to be at most twice as large.
@@ -56,8 +56,8 @@
 // When nothing is known (at the start, after a window that ended low, after a
 // pause) one request goes, and the others wait for its answer. While none
 // comes, twice as many may be on their way after each Config.ProbeTimeout. After
-// a throttle they come back one more for each answer, at most one at a time at
-// the head.
+// a throttle the same goes on for a while: each answer allows one more to be on
+// its way, and they go one by one.
 //
 // # Throttles
 //
@@ -75,8 +75,9 @@
 // It believes that the server counts a request between sending and answer.
 // Where many more requests are on their way than the quota has room for, because
 // answers are slow and the quota is small, a part of the quota stays unused. The
-// same holds, all the time, for a window that slides: a simulated one of 100 per
-// 10 s is used to 88 %, a fixed one to 95 % and a bucket fully.
+// same holds, all the time, for a window that slides: in the simulation of
+// TestServers, one of 100 per 10 s is used to 88 %, a fixed one to 96 %, and a
+// bucket fully.
 //
 // All windows of a Pacer bind all of its requests. Which requests share a bucket
 // is for the caller to know. A quota of concurrent requests is none of its

@@ -67,8 +67,8 @@ func (p *Pacer) learn(r *report, ours float64) bool {
 	if len(p.windows) < maxWindows {
 		p.windows = append(p.windows, window{})
 		w = &p.windows[len(p.windows)-1]
-	} else if w = p.leastUseful(r.now); w.seen == r.now && !w.over(r.now) && w.remaining <= r.remaining {
-		return false // all are as new as r, and none is looser
+	} else if w = p.leastUseful(r.now); w.moreUseful(r) {
+		return false
 	}
 	w.open(r, p.rules.config.Jitter())
 	return true
@@ -98,6 +98,15 @@ func (w *window) lessUseful(than *window, now time.Duration) bool {
 		return w.seen < than.seen
 	}
 	return w.remaining > than.remaining
+}
+
+// moreUseful reports whether to keep w rather than take in r: if it is spent, or
+// as new as r and not looser.
+func (w *window) moreUseful(r *report) bool {
+	if w.over(r.now) || r.remaining == 0 {
+		return false
+	}
+	return w.remaining == 0 || w.seen == r.now && w.remaining <= r.remaining
 }
 
 // throttle obeys a refusal. Many requests on their way are refused together, so
@@ -134,5 +143,5 @@ func (p *Pacer) throttle(now time.Duration, t *Ticket, asked time.Duration, spen
 func (p *Pacer) backoff(n uint8) time.Duration {
 	c := &p.rules.config
 	end := min(float64(c.Backoff)*float64(uint64(1)<<(n-1)), float64(c.MaxWait))
-	return time.Duration(end * min(1, max(0, c.Jitter())))
+	return time.Duration(end * c.Jitter())
 }

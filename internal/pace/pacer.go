@@ -11,8 +11,9 @@ const (
 
 // Pacer plans the requests of one bucket: of all that share the same quotas.
 //
-// Each request is Sent, may be followed by any number of calls of Observe, and
-// is Done. What Plan returns holds until the next of these calls.
+// Each request is Sent, Observed any number of times (the header and the body of
+// an answer may both tell of quotas), and Done, in this order or with the last
+// Observe after Done. What Plan returns holds until the next of these calls.
 //
 // All times are durations since the same start. They must not be negative, and
 // go forward from call to call. A Pacer has no lock: its methods must not be
@@ -72,8 +73,8 @@ const (
 	Free
 )
 
-// Sent counts req as on its way. The caller has asked [Pacer.Plan] before; one
-// who does not keep to it makes the plan stricter for those after him.
+// Sent counts req as on its way. It does not ask whether the plan allows it; what
+// goes all the same makes the plan stricter for those after it.
 func (p *Pacer) Sent(now time.Duration, req Request) Ticket {
 	req.Cost.clean()
 	t := Ticket{cost: req.Cost, sent: now, epoch: p.epoch}
@@ -90,7 +91,8 @@ func (p *Pacer) Sent(now time.Duration, req Request) Ticket {
 	return t
 }
 
-// Done ends the way of a request. More than one call does nothing.
+// Done ends the way of a request: when the header of its answer has come, or
+// when none will. A second call does nothing.
 //
 // A request whose answer told of no quota, and one without an answer, counts
 // against all of them until one that was sent later brings a report.

@@ -77,23 +77,22 @@ func (p *Pacer) ask(v *view, w *window, now time.Duration, req *Request) {
 	c := &p.rules.config
 	need, flying := req.Cost[w.id.unit], p.flying[w.id.unit]
 	level := w.level(now)
-	if w.over(now) && w.low() {
-		v.open(now, w.to+w.jitter, w.to+w.jitter)
-		return
-	}
-	if level < 0 {
-		v.plan.slow(w.rate(now, 0, flying, c.Mode), need)
-		return
-	}
-	free := level - flying
 	whole := w.full()
 	if !req.Interactive {
-		free -= c.Reserve * whole
+		level -= c.Reserve * whole
 		whole -= c.Reserve * whole
 	}
 	// What costs more than all there ever is goes when all is there.
 	enough := max(min(need, whole), math.SmallestNonzeroFloat64)
-	if free < enough {
+	free := level - flying
+	switch {
+	case w.remaining < 0:
+		v.plan.slow(w.rate(now, 0, flying, c.Mode), need)
+		return
+	case w.over(now) && (w.low() || level < enough):
+		v.open(now, w.to+w.jitter, w.to+w.jitter)
+		return
+	case free < enough:
 		p.block(v, w, now, enough-free)
 		return
 	}
@@ -114,7 +113,7 @@ func (p *Pacer) block(v *view, w *window, now time.Duration, lack float64) {
 	until := w.to + w.jitter
 	switch {
 	case w.fill > 0:
-		until = min(until, now+time.Duration(max(1, min(lack/w.fill, year.Seconds())*float64(time.Second))))
+		until = min(until, now+time.Duration(math.Ceil(min(lack/w.fill, year.Seconds())*float64(time.Second))))
 	case w.flows:
 		until = min(until, w.seen+max((w.to-w.seen)/10, c.Guard/4))
 	}
@@ -137,12 +136,12 @@ func (p *Pacer) room(now, restart time.Duration) time.Duration {
 	if p.restart != restart || p.probes == 0 {
 		return now
 	}
+	waited := max(0, now-p.moved)
 	timeout := p.rules.config.ProbeTimeout
-	doubled := max(0, now-p.moved) / timeout
-	if float64(p.probes) < float64(max(1, p.ramp))*math.Exp2(float64(doubled)) {
+	if float64(p.probes) < float64(max(1, p.ramp))*math.Exp2(float64(waited/timeout)) {
 		return now
 	}
-	return p.moved + (doubled+1)*timeout
+	return now + timeout - waited%timeout
 }
 
 func (plan *Plan) wait(until, resume time.Duration) {

@@ -12,7 +12,7 @@ import (
 
 const (
 	simulated = 60 * sec
-	worlds    = 10 // of which the tables show the mean
+	worlds    = 5 // of which the tables show the mean
 )
 
 func newRules(tb testing.TB, c pace.Config) *pace.Rules {
@@ -87,9 +87,9 @@ func newFixed() server { return &fixed{} }
 // same quota, and there may be four replicas that do not know of each other.
 func TestStrategies(t *testing.T) {
 	t.Parallel()
-	plain := func(make func() strategy) func(time.Duration) func(*world) strategy {
+	plain := func(fresh func() strategy) func(time.Duration) func(*world) strategy {
 		return func(time.Duration) func(*world) strategy {
-			return func(*world) strategy { return make() }
+			return func(*world) strategy { return fresh() }
 		}
 	}
 	t.Logf("%-17s | %-22s | %-9s | %-9s | %-31s | %s", "", "alone: ok / 429 / peak", "-5 s: 429", "+5 s: 429",

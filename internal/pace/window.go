@@ -193,6 +193,7 @@ func (w *window) narrow(r *report) {
 	if r.timed || !w.timed {
 		w.from, w.to = max(w.from, r.from), min(w.to, r.to)
 	}
+	w.timed = w.timed || r.timed
 	w.seen = max(w.seen, r.now)
 	if r.sent >= w.missedAt {
 		w.missed = 0
