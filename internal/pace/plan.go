@@ -89,7 +89,7 @@ func (p *Pacer) ask(v *view, w *window, now time.Duration, req *Request) {
 	case w.remaining < 0:
 		v.plan.slow(w.rate(now, 0, flying, c.Mode), need)
 		return
-	case w.over(now) && (w.low() || level < enough):
+	case w.over(now) && (w.low(now) || level < enough):
 		v.open(now, w.to+w.jitter, w.to+w.jitter)
 		return
 	case free < enough:

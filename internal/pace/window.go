@@ -106,7 +106,7 @@ func (w *window) roll(r *report, jitter float64) {
 	}
 	w.before = w.others(r.now, 0)
 	w.slewTo(r)
-	w.refill(r)
+	w.refill(r, slew)
 	w.replace(r)
 	w.start(jitter)
 }
@@ -124,14 +124,15 @@ func (w *window) slewTo(r *report) {
 	w.ceiling = size
 }
 
-// refill takes over the rate of flow.
-func (w *window) refill(r *report) {
-	if r.fill < 0 {
+// refill takes over the rate of flow, if it is at most growth times as high as
+// before.
+func (w *window) refill(r *report, growth float64) {
+	switch {
+	case r.fill < 0:
 		return
-	}
-	if w.fill > 0 {
-		w.fill = min(r.fill, slew*w.fill)
-	} else {
+	case w.fill > 0:
+		w.fill = min(r.fill, growth*w.fill)
+	default:
 		w.fill = r.fill
 	}
 	w.flows = true
@@ -155,7 +156,7 @@ func (w *window) merge(r *report, jitter func() float64) bool {
 	case r.remaining < 0:
 		w.narrow(r)
 	case w.flows && r.sent >= w.seen || w.remaining < 0:
-		w.refill(r)
+		w.refill(r, 1)
 		w.replace(r)
 	case w.flows && r.remaining >= w.level(r.now):
 		// Older than what is known, and nothing worse.
@@ -225,8 +226,8 @@ func (w *window) level(now time.Duration) float64 {
 }
 
 // low reports whether those who want to send may be standing in a queue.
-func (w *window) low() bool {
-	return w.limit < 0 || w.remaining-w.missed <= lowShare*w.limit
+func (w *window) low(now time.Duration) bool {
+	return w.limit < 0 || w.level(now) <= lowShare*w.limit
 }
 
 // full is the size that w starts anew with, or what it had at least.
