@@ -108,6 +108,7 @@ type Policy struct {
 	check           func(*http.Response) error
 	hooks           Hooks
 	simple          bool // the status alone tells whether an answer is good
+	watchful        bool // each call is watched from its beginning
 }
 
 // New checks c and makes a Policy of it. Its error joins one error for each
@@ -144,6 +145,7 @@ func New(c Config) (*Policy, error) {
 		check:           c.Check,
 		hooks:           c.Hooks,
 		simple:          c.Classify == nil && c.Check == nil && c.BufferResponses == 0,
+		watchful:        c.Budget != nil || c.MaxElapsed > 0,
 	}
 	switch {
 	case p.maxAttempts == 0:

@@ -17,8 +17,9 @@ import (
 //
 // The clock stops when the answer's header has arrived; its body can be read
 // without haste. When the time is up the attempt ends with a [*TimeoutError],
-// which a Policy repeats like any other transport error. The caller's own
-// deadline and cancellation are reported as they are.
+// which a Policy repeats like any other transport error, and which is the
+// context.Cause of the attempt's context. The caller's own deadline and
+// cancellation are reported as they are.
 //
 // With a d of 0 or less there is no limit and the middleware costs nothing.
 func AttemptTimeout(d time.Duration) func(http.RoundTripper) http.RoundTripper {
@@ -27,7 +28,7 @@ func AttemptTimeout(d time.Duration) func(http.RoundTripper) http.RoundTripper {
 		if d <= 0 {
 			return next
 		}
-		return &timeLimit{next: next, expired: &TimeoutError{Limit: d}}
+		return &timeLimit{next: next, alarm: newAlarm(&TimeoutError{Limit: d})}
 	}
 }
 
@@ -50,32 +51,34 @@ func (e *TimeoutError) Timeout() bool { return true }
 func (e *TimeoutError) Retryable() bool { return true }
 
 type timeLimit struct {
-	next    http.RoundTripper
-	expired *TimeoutError // the same for every attempt, and the cause of its context's end
+	next  http.RoundTripper
+	alarm *alarm
 }
 
 // RoundTrip sends req and cancels it if no answer comes in time.
 func (t *timeLimit) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
-	timer := time.AfterFunc(t.expired.Limit, func() { cancel(t.expired) })
+	run := &timed{cancel: cancel}
+	run.request = *req.WithContext(ctx)
+	t.alarm.set(run)
 	answered := false
 	defer func() {
 		if !answered {
-			timer.Stop()
+			t.alarm.clear(run)
 			cancel(nil)
 		}
 	}()
-	resp, err := t.next.RoundTrip(req.WithContext(ctx))
+	resp, err := t.next.RoundTrip(&run.request)
 	if err != nil || resp == nil {
-		if err != nil && context.Cause(ctx) == t.expired { //nolint:errorlint // the very value
-			return resp, t.expired
+		if expired := t.alarm.expired; err != nil && context.Cause(ctx) == expired { //nolint:errorlint // the very value
+			return resp, expired
 		}
 		return resp, err
 	}
-	if !timer.Stop() {
+	if !t.alarm.clear(run) {
 		// The answer came in the same moment. Its body is dead, or soon will be.
 		httpx.Discard(resp)
-		cancel(t.expired)
+		cancel(t.alarm.expired)
 		return nil, context.Cause(ctx)
 	}
 	answered = true

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/internal/rttest"
@@ -103,4 +106,89 @@ func TestAttemptTimeoutOffIsNothing(t *testing.T) {
 	s := rttest.NewScript()
 	require.Same(t, s, retry.AttemptTimeout(0)(s))
 	require.Same(t, http.DefaultTransport, retry.AttemptTimeout(-1)(nil))
+}
+
+// One timer serves all attempts. Each must still end at its own time, whatever
+// the others do.
+func TestAttemptTimeoutOfManyAttempts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const limit = time.Second
+		var next rttest.Func = func(req *http.Request) (*http.Response, error) {
+			answer := time.NewTimer(time.Duration(req.ContentLength))
+			defer answer.Stop()
+			select {
+			case <-answer.C:
+				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+			case <-req.Context().Done():
+				return nil, context.Cause(req.Context())
+			}
+		}
+		rt := retry.AttemptTimeout(limit)(next)
+		random := rand.New(rand.NewPCG(1, 2))
+		var wg sync.WaitGroup
+		for range 2000 {
+			begin, takes := time.Duration(random.Int64N(int64(5*time.Second))), time.Duration(random.Int64N(int64(2*limit)))+1
+			if takes == limit {
+				takes++ // who wins a dead heat is not for this test
+			}
+			wg.Go(func() {
+				time.Sleep(begin)
+				req := newRequest(t, http.MethodGet, nil)
+				req.ContentLength = int64(takes)
+				sent := time.Now()
+				_, err := rt.RoundTrip(req)
+				if takes < limit {
+					assert.NoError(t, err)
+				} else {
+					assert.Equal(t, &retry.TimeoutError{Limit: limit}, err)
+				}
+				assert.Equal(t, min(takes, limit), time.Since(sent))
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// The same middleware serves one program after another, and each has its own
+// clock in a bubble of testing/synctest.
+func TestAttemptTimeoutAcrossBubbles(t *testing.T) {
+	t.Parallel()
+	timeout := retry.AttemptTimeout(time.Second)
+	s := rttest.NewScript(rttest.Step{Wait: time.Hour})
+	rt := timeout(s)
+	for range 3 {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			_, err := rt.RoundTrip(newRequest(t, http.MethodGet, nil))
+			require.Equal(t, &retry.TimeoutError{Limit: time.Second}, err)
+			require.Equal(t, time.Second, time.Since(begin))
+		})
+	}
+}
+
+// Layers below see why the attempt ends.
+func TestAttemptTimeoutIsTheCause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var cause error
+		rt := retry.AttemptTimeout(time.Second)(rttest.Func(func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			cause = context.Cause(req.Context())
+			return nil, errors.New("something else")
+		}))
+		_, err := rt.RoundTrip(newRequest(t, http.MethodGet, nil))
+		require.Equal(t, &retry.TimeoutError{Limit: time.Second}, err)
+		require.Same(t, err, cause)
+	})
+}
+
+func TestAttemptTimeoutAllocates(t *testing.T) {
+	resp := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
+	rt := retry.AttemptTimeout(time.Minute)(rttest.Func(func(*http.Request) (*http.Response, error) { return resp, nil }))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req := newRequest(t, http.MethodGet, nil).WithContext(ctx)
+	allocs := testing.AllocsPerRun(1000, func() { _, _ = rt.RoundTrip(req) })
+	require.LessOrEqual(t, allocs, 4.0, "what context.WithTimeout alone takes")
 }

@@ -15,16 +15,19 @@ type transport struct {
 // RoundTrip sends req, again while the policy says so.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	p := t.policy
-	if p.budget != nil || p.maxElapsed > 0 || (p.maxAttempts > 1 && !idempotent(req)) {
+	if p.watchful || (p.maxAttempts > 1 && !idempotent(req)) || !httpx.Rewindable(req) {
 		return t.carefully(req)
 	}
-	replay := httpx.NewReplay(req, p.maxBuffer)
-	defer replay.Done()
-	resp, err := t.next.RoundTrip(replay.First())
+	// Nothing is owed if next panics, so the usual call needs no defer.
+	resp, err := t.next.RoundTrip(req)
 	if err == nil && p.simple && !failedStatus(req, resp) {
 		return resp, nil
 	}
-	c := call{pace: pace{policy: p, ctx: req.Context()}, below: t.next, req: req, replay: replay, resp: resp, err: err}
+	c := call{
+		pace: pace{policy: p, ctx: req.Context()}, below: t.next,
+		req: req, replay: httpx.NewReplay(req, p.maxBuffer), resp: resp, err: err,
+	}
+	defer c.replay.Done()
 	c.start()
 	return c.finish()
 }

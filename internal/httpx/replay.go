@@ -28,10 +28,17 @@ type Replay struct {
 // NewReplay makes the replay of req, which it does not change, keeping at most
 // limit bytes of a body that has no GetBody. Done must be called.
 func NewReplay(req *http.Request, limit int64) Replay {
-	if req.Body == nil || req.Body == http.NoBody || req.GetBody != nil {
+	if Rewindable(req) {
 		return Replay{req: req}
 	}
 	return Replay{req: req, rec: newRecorder(req.Context(), req.Body, limit)}
+}
+
+// Rewindable reports whether req can be sent again without a record of its body:
+// there is none, or GetBody opens another. Then First is req itself, and Done
+// has nothing to do.
+func Rewindable(req *http.Request) bool {
+	return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
 }
 
 // First returns the request of the first attempt.
