@@ -32,7 +32,9 @@
 // the server refused the HTTP/2 stream (REFUSED_STREAM), or if the error has a
 // method NotSent that says so, as that of an open circuit breaker has. net/http
 // itself repeats what a connection that the server had closed never carried, and
-// what an HTTP/2 server that said GOAWAY has not processed.
+// what an HTTP/2 server that said GOAWAY has not processed. It can do so with a
+// body that has no GetBody too, if its ContentLength is known and within
+// Config.MaxBuffer.
 //
 // The server's own word counts: X-Should-Retry or Stripe-Should-Retry with
 // "true" makes any failed status one that is repeated, for an idempotent

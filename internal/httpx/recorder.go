@@ -45,10 +45,29 @@ func (r *recorder) attempt() io.ReadCloser {
 	return r.current
 }
 
+// getBody returns another reader of the whole body to what is below. If the
+// attempt is through with its own, this one takes its place.
+func (r *recorder) getBody() (io.ReadCloser, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.repeatableLocked() {
+		return nil, ErrNotRepeatable
+	}
+	body := &attemptBody{rec: r}
+	if r.current.closed {
+		r.current = body
+	}
+	return body, nil
+}
+
 // repeatable reports whether a further attempt could send the whole body.
 func (r *recorder) repeatable() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.repeatableLocked()
+}
+
+func (r *recorder) repeatableLocked() bool {
 	return !r.overflow && !r.closed && (r.err == nil || errors.Is(r.err, io.EOF))
 }
 

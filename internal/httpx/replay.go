@@ -46,7 +46,7 @@ func (r Replay) First() *http.Request {
 	if r.rec == nil {
 		return r.req
 	}
-	return withBody(r.req.Context(), r.req, r.rec.attempt())
+	return r.recorded(r.req.Context())
 }
 
 // Again returns the request of a further attempt, with the context ctx, once the
@@ -59,7 +59,7 @@ func (r Replay) Again(ctx context.Context) (*http.Request, error) {
 		if !r.rec.repeatable() {
 			return nil, ErrNotRepeatable
 		}
-		return withBody(ctx, r.req, r.rec.attempt()), nil
+		return r.recorded(ctx), nil
 	case !r.HasBody():
 		return r.req.WithContext(ctx), nil
 	}
@@ -68,6 +68,18 @@ func (r Replay) Again(ctx context.Context) (*http.Request, error) {
 		return nil, err
 	}
 	return withBody(ctx, r.req, body), nil
+}
+
+// recorded returns a request that sends the body from the record. If the body
+// is known to fit in there it has a GetBody too: net/http sends what an HTTP/2
+// server has certainly not processed (GOAWAY, REFUSED_STREAM) once more by
+// itself if it can, and else fails with an error that has no type.
+func (r Replay) recorded(ctx context.Context) *http.Request {
+	clone := withBody(ctx, r.req, r.rec.attempt())
+	if n := r.req.ContentLength; n > 0 && n <= r.rec.limit {
+		clone.GetBody = r.rec.getBody
+	}
+	return clone
 }
 
 // HasBody reports whether the request has one. If not, what Again returned can

@@ -229,3 +229,56 @@ func TestReplayWaitForTurnEndsWithContext(t *testing.T) {
 		require.NoError(t, pw.Close())
 	})
 }
+
+// What is below may open the recorded body too, if it is known to fit.
+func TestReplayGivesGetBody(t *testing.T) {
+	t.Parallel()
+	const payload = "payload"
+	for name, tt := range map[string]struct {
+		length, limit int64
+		want          bool
+	}{
+		"fits":           {7, 7, true},
+		"too long":       {7, 6, false},
+		"unknown length": {-1, 100, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req := post(t, strings.NewReader(payload))
+			req.ContentLength = tt.length
+			r := httpx.NewReplay(req, tt.limit)
+			first := r.First()
+			require.Nil(t, req.GetBody, "the caller's request stays as it is")
+			require.Equal(t, tt.want, first.GetBody != nil)
+			r.Done()
+		})
+	}
+
+	body := rttest.NewBody(payload)
+	req := post(t, body)
+	req.ContentLength = int64(len(payload))
+	r := httpx.NewReplay(req, 100)
+	first := r.First()
+	_, err := io.ReadFull(first.Body, make([]byte, 3))
+	require.NoError(t, err)
+	copied, err := first.GetBody()
+	require.NoError(t, err)
+	data, err := io.ReadAll(copied)
+	require.NoError(t, err)
+	require.Equal(t, payload, string(data))
+	require.NoError(t, copied.Close())
+	require.Equal(t, payload[3:], readAll(t, first), "the attempt's own reader keeps its place")
+	require.NoError(t, first.Body.Close())
+
+	instead, err := first.GetBody()
+	require.NoError(t, err)
+	r.Done()
+	require.Zero(t, body.Closes(), "the reader that has taken the attempt's place is open")
+	data, err = io.ReadAll(instead)
+	require.NoError(t, err)
+	require.Equal(t, payload, string(data))
+	require.NoError(t, instead.Close())
+	require.Equal(t, 1, body.Closes())
+	_, err = first.GetBody()
+	require.ErrorIs(t, err, httpx.ErrNotRepeatable)
+}
