@@ -152,6 +152,28 @@ func TestBudgetPerKey(t *testing.T) {
 	}
 }
 
+func TestBudgetSnapshot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t, retry.BudgetConfig{
+			Ratio: 0.5, MinPerSecond: 0.1, Window: 10 * time.Second,
+			Key: func(req *http.Request) string { return req.Header.Get("Tenant") },
+		})
+		require.Empty(t, b.Snapshot())
+		p := newPolicy(t, retry.Config{Backoff: retry.Constant(0), Budget: b, MaxAttempts: 2})
+		for tenant, status := range map[string]int{"b": 503, "a": 200} {
+			req := newRequest(t, http.MethodGet, nil)
+			req.Header.Set("Tenant", tenant)
+			resp, err := p.Wrap(rttest.NewScript(rttest.Step{Status: status})).RoundTrip(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+		}
+		require.Equal(t, []retry.Account{{Key: "a", Tokens: 1.5}, {Key: "b", Tokens: 0.5}}, b.Snapshot())
+		time.Sleep(11 * time.Second)
+		require.Equal(t, []retry.Account{{Key: "a", Tokens: 1}, {Key: "b", Tokens: 1}}, b.Snapshot(), "only the reserve is left")
+	})
+}
+
 // Whatever the traffic, no window sees more repetitions than were paid for.
 func TestBudgetBound(t *testing.T) {
 	t.Parallel()
