@@ -70,9 +70,11 @@ type limit struct {
 
 // nginx is a running nginx.
 type nginx struct {
-	URL  string
-	dir  string
-	stop func()
+	URL     string
+	program string
+	dir     string
+	cmd     *exec.Cmd
+	exited  chan struct{} // closed when cmd has ended
 }
 
 // startNginx runs nginx with l in front of h until the test ends.
@@ -106,28 +108,40 @@ func runNginx(t *testing.T, program string, l limit, upstream string) (*nginx, e
 	writeConfig(t, filepath.Join(dir, "nginx.conf"), map[string]any{
 		"Dir": dir, "Limit": l, "Port": port, "Root": os.Geteuid() == 0, "Upstream": upstream,
 	})
-	cmd := exec.Command(program, "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", filepath.Join(dir, "nginx.conf"))
-	require.NoError(t, cmd.Start())
+	n := &nginx{URL: "http://127.0.0.1:" + strconv.Itoa(port), program: program, dir: dir}
+	return n, n.start(t)
+}
+
+// start runs the program and returns when it answers.
+func (n *nginx) start(t *testing.T) error {
+	t.Helper()
+	n.cmd = exec.Command(n.program, "-p", n.dir, "-e", filepath.Join(n.dir, "error.log"), "-c", filepath.Join(n.dir, "nginx.conf"))
+	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that kill reaches its worker too
+	require.NoError(t, n.cmd.Start())
 	exited := make(chan struct{})
-	go func() {
+	n.exited = exited
+	go func(cmd *exec.Cmd) {
 		defer close(exited)
 		_ = cmd.Wait() // an early end shows in the log, a late one was asked for
-	}()
-	n := &nginx{
-		URL: "http://127.0.0.1:" + strconv.Itoa(port),
-		dir: dir,
-		stop: func() {
-			// Gracefully, so that each answer that was seen is logged.
-			_ = cmd.Process.Signal(syscall.SIGQUIT)
-			<-exited
-		},
-	}
-	if err := waitReady(t.Context(), n.URL+"/ready", dir, exited); err != nil {
+	}(n.cmd)
+	if err := waitReady(t.Context(), n.URL+"/ready", n.dir, exited); err != nil {
 		n.stop()
-		log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
-		return nil, fmt.Errorf("%w\n%s", err, log)
+		log, _ := os.ReadFile(filepath.Join(n.dir, "error.log"))
+		return fmt.Errorf("%w\n%s", err, log)
 	}
-	return n, nil
+	return nil
+}
+
+// stop ends it gracefully, so that each answer that was seen is logged.
+func (n *nginx) stop() {
+	_ = n.cmd.Process.Signal(syscall.SIGQUIT)
+	<-n.exited
+}
+
+// kill ends it at once, its worker too. What they were doing is cut off.
+func (n *nginx) kill() {
+	_ = syscall.Kill(-n.cmd.Process.Pid, syscall.SIGKILL)
+	<-n.exited
 }
 
 func writeConfig(t *testing.T, path string, data any) {
