@@ -1,256 +1,158 @@
 package breaker
 
 import (
-	"context"
-	"errors"
-	"math/rand/v2"
+	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/sony/gobreaker/v2"
-
-	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
-// State is that of a circuit.
-type State int32
-
-// The states of a circuit.
-const (
-	// Closed means: calls go through and are counted.
-	Closed State = iota
-	// HalfOpen means: a few probes go through to see whether the upstream is back.
-	HalfOpen
-	// Open means: calls are refused.
-	Open
-)
-
-// String returns "closed", "half-open" or "open".
-func (s State) String() string {
-	switch s {
-	case Closed:
-		return "closed"
-	case HalfOpen:
-		return "half-open"
-	case Open:
-		return "open"
-	}
-	return "unknown"
+// Counts is what a closed circuit has counted in the last Config.Window, or a
+// half-open one of its probes.
+type Counts struct {
+	// Successes and Failures are the calls that ended so.
+	Successes, Failures int
+	// Slow is how many of all those calls took Config.SlowCall or longer.
+	Slow int
+	// Consecutive is how many calls have failed in a row up to now, whenever
+	// that was, while the circuit was closed.
+	Consecutive int
 }
 
-var states = [...]State{
-	gobreaker.StateClosed:   Closed,
-	gobreaker.StateHalfOpen: HalfOpen,
-	gobreaker.StateOpen:     Open,
-}
-
-// What is reported to gobreaker about a call, nil being success.
-var (
-	errFailure  = errors.New("failure")
-	errNoResult = errors.New("neither success nor failure")
-)
-
-// circuit is the state of one key: gobreaker's state machine, and beside it
-// what callers need to know without taking gobreaker's lock.
+// circuit is the state of one key. There may be very many keys of which
+// nothing bad is known: all that they need is a count of their successes.
 type circuit struct {
-	breaker *Breaker
-	key     httpx.Key
-	machine *gobreaker.TwoStepCircuitBreaker[struct{}]
+	trouble atomic.Pointer[trouble] // stored with mu held; nil until the first bad call
 
-	state     atomic.Int32 // a State
-	since     atomic.Int64 // of the last change, in nanoseconds since breaker.start
-	openUntil atomic.Int64 // of the last opening, likewise
-	changing  atomic.Int64 // counts the changes
-	streak    atomic.Int64 // failures in a row while closed
-	reopened  atomic.Int32 // how often probes have failed since it was closed
-	asked     atomic.Int64 // the wait that the answer being reported wants
-
-	// Changes wait here until gobreaker's lock is free, in their order. One
-	// goroutine at a time takes them to the hook.
-	waiting  atomic.Int32
-	mu       sync.Mutex
-	changes  []Change
-	draining bool
+	mu   sync.Mutex
+	step int64                 // the number of the window's newest bucket
+	good [windowBuckets]uint32 // successes that were not slow, by step modulo windowBuckets
 }
 
-func (b *Breaker) newCircuit(key httpx.Key) *circuit {
-	c := &circuit{breaker: b, key: key}
-	c.machine = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-		MaxRequests:   uint32(b.config.Probes), // #nosec G115 -- checked by New
-		Interval:      b.config.Window,
-		BucketPeriod:  b.config.Window / windowBuckets,
-		Timeout:       b.config.OpenTimeout,
-		ReadyToTrip:   c.tripped,
-		OnStateChange: c.changed,
-		IsExcluded:    excluded,
-	})
-	return c
-}
+// badBucket is the part of a bucket that a circuit without trouble has not.
+type badBucket struct{ failures, slowFailures, slowSuccesses uint32 }
 
-// excluded is asked about nothing but our own three values.
-func excluded(err error) bool { return err == errNoResult } //nolint:errorlint // see above
-
-// tripped applies the two rules. gobreaker asks after each failure. Its own
-// count of failures in a row forgets those that have left the window, and with
-// them the API that is called now and then.
-func (c *circuit) tripped(n gobreaker.Counts) bool {
-	config := &c.breaker.config
-	if limit := config.ConsecutiveFailures; limit > 0 && c.streak.Load() >= int64(limit) {
-		return true
+// increment stays at the largest number: a share of that many says all.
+func increment(n *uint32) {
+	if *n < math.MaxUint32 {
+		*n++
 	}
-	calls := n.TotalSuccesses + n.TotalFailures
-	return config.FailureRatio > 0 && int64(calls) >= int64(config.MinCalls) &&
-		float64(n.TotalFailures) >= config.FailureRatio*float64(calls)
 }
 
-// changed runs under gobreaker's lock: it notes the change and calls nobody.
-func (c *circuit) changed(_ string, from, to gobreaker.State) {
-	change := Change{Key: c.key.String(), From: states[from], To: states[to]}
-	now := time.Since(c.breaker.start)
-	switch change.To {
-	case Open:
-		if change.From == HalfOpen {
-			c.reopened.Add(1)
+// roll moves the window to the time now and returns the index of its newest
+// bucket, each of which lasts for the time width. mu is held.
+func (c *circuit) roll(now, width time.Duration) int {
+	// A call that took the lock late may come with an older time: it counts
+	// in the newest bucket there is.
+	if now >= time.Duration(c.step+1)*width {
+		t, step := c.trouble.Load(), int64(now/width)
+		for s := max(c.step, step-windowBuckets) + 1; s <= step; s++ {
+			c.good[s%windowBuckets] = 0
+			if t != nil {
+				t.bad[s%windowBuckets] = badBucket{}
+			}
 		}
-		// gobreaker has read the clock before, and lets a probe through when
-		// its time is over, not when it is reached.
-		until := now + c.openFor() + 1
-		c.openUntil.Store(int64(until))
-		change.Until = c.breaker.start.Add(until)
-		if change.From == Closed {
-			c.breaker.broken.Add(1)
-		}
-	case Closed:
-		c.reopened.Store(0)
-		c.breaker.broken.Add(-1)
+		c.step = step
 	}
-	c.streak.Store(0)
-	c.changing.Add(1)
-	c.since.Store(int64(now))
-	c.state.Store(int32(change.To))
-	if c.breaker.config.Hooks.StateChange == nil {
-		return
-	}
+	return int(c.step % windowBuckets)
+}
+
+// count counts a call that ended at the time now while the circuit was closed,
+// and opens the circuit if a rule says so. It reports whether Trip has to be
+// asked about the counts.
+func (c *circuit) count(o *outcome, v Verdict, now, wait time.Duration) (n Counts, ask bool) {
+	config := &o.breaker.config
+	slow := o.slow(now)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.changes = append(c.changes, change)
-	c.waiting.Add(1)
-}
-
-// openFor is how long the circuit stays open this time: never less than
-// gobreaker's own timeout, which is Config.OpenTimeout.
-func (c *circuit) openFor() time.Duration {
-	config := &c.breaker.config
-	d := config.OpenTimeout
-	for range c.reopened.Load() {
-		if d > config.MaxOpenTimeout/2 {
-			d = max(config.OpenTimeout, config.MaxOpenTimeout)
-			break
+	t := c.trouble.Load()
+	if t != nil && t.phase() != o.phase {
+		return n, false
+	}
+	i := c.roll(now, o.breaker.width)
+	if v == Success && !slow {
+		increment(&c.good[i])
+		if t != nil {
+			t.streak = 0
 		}
-		d *= 2
+		return n, false
 	}
-	d = max(d, min(time.Duration(c.asked.Load()), config.MaxRetryAfter))
-	if config.Jitter > 0 {
-		d += time.Duration(config.Jitter * rand.Float64() * float64(d)) // #nosec G404 -- jitter needs no secrecy
+	if t == nil {
+		t = c.getIntoTrouble(o.breaker, o.entry.Key())
 	}
-	return d
+	t.count(i, v, slow)
+	if o.phase.forced() {
+		return n, false
+	}
+	n = c.counts()
+	if reason := config.tripped(n, v, slow); reason != "" {
+		t.open(reason, wait)
+		return n, false
+	}
+	return n, config.Trip != nil
 }
 
-// tell takes waiting changes to the hook, with no lock held. When another
-// goroutine is at it already, or a hook itself came here, that one goes on.
-func (c *circuit) tell() {
-	for c.waiting.Load() > 0 {
-		change, ok := c.nextChange()
-		if !ok {
-			return
-		}
-		c.deliver(change)
+// tripped applies the rules and returns why the circuit has to open, if it has.
+func (c *Config) tripped(n Counts, v Verdict, slow bool) string {
+	calls := n.Successes + n.Failures
+	over := func(part int, ratio float64) bool {
+		return ratio > 0 && calls >= c.MinCalls && float64(part) >= ratio*float64(calls)
 	}
+	switch {
+	case v == Failure && c.ConsecutiveFailures > 0 && n.Consecutive >= c.ConsecutiveFailures:
+		return fmt.Sprintf("failures in a row: %d", n.Consecutive)
+	case v == Failure && over(n.Failures, c.FailureRatio):
+		return fmt.Sprintf("%d of %d calls failed", n.Failures, calls)
+	case slow && over(n.Slow, c.SlowRatio):
+		return fmt.Sprintf("%d of %d calls were slow", n.Slow, calls)
+	}
+	return ""
 }
 
-func (c *circuit) nextChange() (Change, bool) {
+// counts adds up the window. mu is held.
+func (c *circuit) counts() (n Counts) {
+	for _, good := range c.good {
+		n.Successes += int(good)
+	}
+	t := c.trouble.Load()
+	if t == nil {
+		return n
+	}
+	for _, bad := range t.bad {
+		n.Successes += int(bad.slowSuccesses)
+		n.Failures += int(bad.failures)
+		n.Slow += int(bad.slowSuccesses) + int(bad.slowFailures)
+	}
+	n.Consecutive = t.streak
+	return n
+}
+
+// tripIfAsked opens the circuit because Config.Trip wants it so, unless it has
+// changed while Trip thought.
+func (c *circuit) tripIfAsked(o *outcome, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.draining || len(c.changes) == 0 {
-		return Change{}, false
+	if t := c.trouble.Load(); t.phase() == o.phase {
+		t.open("Config.Trip", wait)
 	}
-	c.draining = true
-	change := c.changes[0]
-	c.changes = c.changes[1:]
-	c.waiting.Add(-1)
-	return change, true
 }
 
-// deliver calls the hook, which may panic, read the state, or send requests.
-func (c *circuit) deliver(change Change) {
-	defer func() {
-		c.mu.Lock()
-		c.draining = false
-		c.mu.Unlock()
-	}()
-	c.breaker.config.Hooks.StateChange(change)
-}
-
-// worthKeeping keeps an open circuit from being forgotten, unless nobody has
-// come for a probe in a long time.
+// worthKeeping keeps a circuit that is not closed from being forgotten, unless
+// nobody has come for a probe in a long time.
 func (c *circuit) worthKeeping() bool {
-	switch State(c.state.Load()) {
+	t := c.trouble.Load()
+	if t == nil || t.phase().state() == Closed {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := t.breaker.now()
+	switch t.phase().state() {
 	case Open:
-		return c.untilProbe() > -c.breaker.config.Window
+		return now < t.openUntil+t.breaker.config.Window
 	case HalfOpen:
-		since := time.Since(c.breaker.start) - time.Duration(c.since.Load())
-		return since < c.breaker.config.ProbeLease
+		return now < t.since+t.breaker.config.ProbeLease
 	}
 	return false
-}
-
-// ready returns an OpenError if a call would be refused now.
-func (c *circuit) ready() *OpenError {
-	if refused := c.early(); refused != nil {
-		return refused
-	}
-	if State(c.state.Load()) == HalfOpen {
-		n := c.machine.Counts()
-		if int64(n.Requests)-int64(n.TotalExclusions) >= int64(c.breaker.config.Probes) {
-			return &OpenError{Key: c.key.String(), State: HalfOpen}
-		}
-	}
-	return nil
-}
-
-// early returns an OpenError if the time for probes has not come. gobreaker
-// knows nothing of growth, jitter and Retry-After: it may be half-open already,
-// because somebody asked.
-func (c *circuit) early() *OpenError {
-	if State(c.state.Load()) != Closed {
-		if wait := c.untilProbe(); wait > 0 {
-			return &OpenError{Key: c.key.String(), State: Open, wait: wait}
-		}
-	}
-	return nil
-}
-
-// untilProbe is how long an open circuit still refuses everything.
-func (c *circuit) untilProbe() time.Duration {
-	return time.Duration(c.openUntil.Load()) - time.Since(c.breaker.start)
-}
-
-// allow admits a call or refuses it.
-func (c *circuit) allow(ctx context.Context) (outcome, *OpenError) {
-	if refused := c.early(); refused != nil {
-		return outcome{}, refused
-	}
-	done, err := c.machine.Allow()
-	if err == nil {
-		o := outcome{circuit: c, ctx: ctx, done: done, change: c.changing.Load()}
-		if State(c.state.Load()) == HalfOpen {
-			o.lease()
-		}
-		return o, nil
-	}
-	if errors.Is(err, gobreaker.ErrTooManyRequests) {
-		return outcome{}, &OpenError{Key: c.key.String(), State: HalfOpen}
-	}
-	return outcome{}, &OpenError{Key: c.key.String(), State: Open, wait: max(0, c.untilProbe())}
 }

@@ -1,34 +1,33 @@
 package breaker
 
-import (
-	"context"
-
-	"github.com/holdfast-go/holdfast/internal/httpx"
-)
+import "context"
 
 // Do calls fn if the circuit of key lets it, and reports how it went. It is for
-// work that is not an HTTP request; its circuits are apart from those of
-// requests unless Config.Key returns the same keys.
+// work that is not an HTTP request. Without a Config.Key, a key such as
+// "https://api.example.com" is the circuit of that origin, and any other one
+// that no request has; with it, requests share the circuits of the keys that it
+// returns.
 //
 // A refused call returns an [*OpenError] and does not call fn. Otherwise Do
-// returns what fn returned: nil is a success, an error a failure, unless ctx is
-// over or the error says NotSent. A panic of fn is a failure and goes on.
+// returns what fn returned: nil is a success, an error what Config.Classify
+// says, and without it a failure, unless ctx is over or the error says NotSent.
+// A panic of fn is a failure and goes on.
 func (b *Breaker) Do(ctx context.Context, key string, fn func(context.Context) error) error {
-	entry := b.circuits.Acquire(httpx.Key{Name: key}, noTime)
+	entry := b.circuits.Acquire(b.named(key), noTime)
 	defer entry.Release()
-	c := entry.Value()
-	out, refused := c.allow(ctx)
-	if refused != nil {
-		c.tell()
+	out := outcome{breaker: b, entry: entry, ctx: ctx}
+	if refused := b.admit(&out); refused != nil {
+		entry.Value().tell()
 		return b.refuse(refused)
 	}
-	result := errNoResult // until fn is called
-	defer func() { out.report(result) }()
-	c.tell()
-	result = errFailure // unless it returns
+	verdict := Neither // until fn is called
+	defer func() { out.report(verdict, 0) }()
+	entry.Value().tell()
+	verdict = Failure // unless it returns
 	err := fn(ctx)
-	if result = nil; err != nil {
-		result = out.blame(err)
+	if verdict = Success; err != nil {
+		verdict = Failure // should Classify panic
+		verdict = out.blame(err)
 	}
 	return err
 }

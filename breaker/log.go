@@ -16,16 +16,18 @@ func LogHooks(logger *slog.Logger) Hooks {
 	return Hooks{
 		StateChange: func(c Change) {
 			level := slog.LevelInfo
-			attrs := []slog.Attr{slog.String("key", c.Key), slog.String("from", c.From.String()), slog.String("to", c.To.String())}
+			attrs := []slog.Attr{slog.String("key", c.Key), slog.String("from", c.From.String()), slog.String("to", c.To.String()), slog.String("reason", c.Reason)}
 			if c.To == Open {
 				level = slog.LevelWarn
-				attrs = append(attrs, slog.Time("until", c.Until))
+				if !c.Forced {
+					attrs = append(attrs, slog.Time("until", c.Until))
+				}
 			}
 			logger.LogAttrs(context.Background(), level, "circuit changed", attrs...)
 		},
 		Refused: func(e *OpenError) {
 			logger.LogAttrs(context.Background(), slog.LevelDebug, "refused by the circuit",
-				slog.String("key", e.Key), slog.String("state", e.State.String()), slog.Duration("retry_after", e.RetryAfter()))
+				slog.String("key", e.Key), slog.String("reason", e.Reason()), slog.Duration("retry_after", e.RetryAfter()))
 		},
 	}
 }

@@ -118,7 +118,7 @@ func TestSnapshot(t *testing.T) {
 		time.Sleep(time.Second)
 		trip(t, b, "b.example.com")
 		require.Equal(t, []breaker.Circuit{
-			{Key: "https://a.example.com", Successes: 1, Failures: 1, Consecutive: 1},
+			{Key: "https://a.example.com", Counts: breaker.Counts{Successes: 1, Failures: 1, Consecutive: 1}},
 			{Key: "https://b.example.com", State: breaker.Open, Since: begin.Add(time.Second), NextProbe: begin.Add(6*time.Second + 1)},
 		}, b.Snapshot())
 		time.Sleep(6 * time.Second)

@@ -3,117 +3,152 @@ package breaker
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/header"
+	"github.com/holdfast-go/holdfast/internal/httpx"
+	"github.com/holdfast-go/holdfast/internal/keyed"
 )
 
 // outcome reports how an admitted call went. It must do so once; a probe's
 // lease makes sure of it, for any other call the transport does.
+//
+// It outlives the use of its entry: if that is forgotten meanwhile, it reports
+// to a circuit that nobody asks any more.
 type outcome struct {
-	circuit *circuit
+	breaker *Breaker
+	entry   *keyed.Entry[httpx.Key, circuit]
 	ctx     context.Context // the caller's: the outcome lives as long as the call
-	done    func(error)
-	change  int64  // the circuit's count of changes when the call was admitted
-	probe   *probe // nil in a closed circuit
+	phase   phase           // that the call was admitted in
+	started time.Duration   // only known when a call can be slow
+	probe   *probe          // nil in a closed circuit
 }
+
+// neverSlow as the time of the start keeps a call from being slow.
+const neverSlow = time.Duration(math.MaxInt64)
 
 // probe is what reports of the same probe race for: its end and its lease.
 type probe struct {
+	done     func(error) // gobreaker's
 	reported atomic.Bool
 	answered atomic.Bool // with a good header: what may be late is the body
 	timer    *time.Timer
 }
 
-// lease frees the place of the probe if nothing is heard of it in time. Without
-// an answer it has failed; a good answer with a long body proves nothing bad.
-// The hook learns of it with the next call: a panic on the timer's goroutine
-// could be caught by nobody.
-func (o *outcome) lease() {
-	p := &probe{}
+// lease makes a probe of the call, and frees its place if nothing is heard of
+// it in time. Without an answer it has failed; a good answer with a long body
+// proves nothing bad. The hook learns of it with the next call: a panic on the
+// timer's goroutine could be caught by nobody.
+func (o *outcome) lease(done func(error)) {
+	p := &probe{done: done}
 	o.probe = p
 	expired := *o
-	p.timer = time.AfterFunc(o.circuit.breaker.config.ProbeLease, func() {
+	p.timer = time.AfterFunc(o.breaker.config.ProbeLease, func() {
 		if !p.reported.CompareAndSwap(false, true) {
 			return
 		}
 		if p.answered.Load() {
-			expired.tell(errNoResult)
+			expired.endProbe(Neither, 0, "")
 		} else {
-			expired.tell(errFailure)
+			expired.endProbe(Failure, 0, "a probe was not answered in time")
 		}
 	})
 }
 
-// report tells the circuit, and the hook: nil, errFailure or errNoResult.
-func (o outcome) report(result error) {
-	if o.probe != nil {
+// report tells the circuit how the call went, and for how long an answer that
+// failed wants to be left alone. Then it tells the hook.
+func (o *outcome) report(v Verdict, wait time.Duration) {
+	switch {
+	case o.probe != nil:
 		if !o.probe.reported.CompareAndSwap(false, true) {
 			return
 		}
 		o.probe.timer.Stop()
+		o.endProbe(v, wait, "a probe failed")
+	case v != Neither:
+		c := o.entry.Value()
+		if n, ask := c.count(o, v, o.breaker.now(), wait); ask && o.breaker.config.Trip(n) {
+			c.tripIfAsked(o, wait)
+		}
 	}
-	o.tell(result)
-	o.circuit.tell()
+	o.entry.Value().tell()
 }
 
-// tell tells the circuit, unless it has changed since the call was admitted.
-// gobreaker would take no notice of the result then, but of the time.
-func (o outcome) tell(result error) {
-	c := o.circuit
-	if c.changing.Load() != o.change {
+// endProbe tells the machine how a probe went, unless the circuit has changed
+// since: the machine would take no notice of the result then, but of the time.
+func (o *outcome) endProbe(v Verdict, wait time.Duration, reason string) {
+	c := o.entry.Value()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.trouble.Load()
+	if t.phase() != o.phase {
 		return
 	}
-	switch result {
-	case nil:
-		if c.streak.Load() != 0 { // seldom, and reading is cheaper
-			c.streak.Store(0)
-		}
-	case errFailure: //nolint:errorlint // one of our own three values, never wrapped
-		c.streak.Add(1)
+	if v == Success && o.breaker.config.SlowRatio > 0 && o.slow(o.breaker.now()) {
+		v, reason = Failure, "a probe was slow"
 	}
-	o.done(result)
+	t.reason, t.asked = reason, wait
+	switch v {
+	case Success:
+		o.probe.done(nil)
+	case Neither:
+		o.probe.done(errNoResult)
+	default:
+		o.probe.done(errFailure)
+	}
+}
+
+// slow reports whether a call that ends now has taken too long.
+func (o *outcome) slow(now time.Duration) bool {
+	limit := o.breaker.config.SlowCall
+	return limit > 0 && now-o.started >= limit
 }
 
 // reportAnswer is report for an answer that counts as a failure. If it opens
 // the circuit, its Retry-After says for how long at least.
-func (o outcome) reportAnswer(resp *http.Response) {
+func (o *outcome) reportAnswer(resp *http.Response) {
 	wait, _ := header.RetryAfter(resp.Header, time.Now)
-	if wait > 0 {
-		o.circuit.asked.Store(int64(wait))
-		defer o.circuit.asked.CompareAndSwap(int64(wait), 0)
-	}
-	o.report(errFailure)
+	o.report(Failure, wait)
 }
 
 // answer notes that a good answer has come, whose body the caller now reads.
-func (o outcome) answer() {
+func (o *outcome) answer(resp *http.Response) {
 	if o.probe != nil {
 		o.probe.answered.Store(true)
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		o.started = neverSlow // such a connection lasts as long as it is of use
 	}
 }
 
 // End reports a call whose response was good when its body has ended.
 func (o outcome) End(err error) {
+	v := Success
 	if err != nil {
-		err = o.blame(err)
+		v = o.blame(err)
 	}
-	o.report(err)
+	o.report(v, 0)
 }
 
 // blame decides whose fault an error is: the upstream's, or nobody's that
 // counts because the caller has gone or nothing was sent.
-func (o outcome) blame(err error) error {
+func (o *outcome) blame(err error) Verdict {
 	if o.ctx.Err() != nil {
-		return errNoResult
+		return Neither
 	}
 	if e, ok := errors.AsType[interface {
 		error
 		NotSent() bool
 	}](err); ok && e.NotSent() {
-		return errNoResult
+		return Neither
 	}
-	return errFailure
+	if classify := o.breaker.config.Classify; classify != nil && err != nil {
+		if v := classify(err); v == Success || v == Neither {
+			return v
+		}
+	}
+	return Failure
 }

@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/holdfast-go/holdfast/internal/httpx"
-	"github.com/holdfast-go/holdfast/internal/keyed"
 )
 
 type transport struct {
@@ -33,10 +32,10 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		call.outcome.reportAnswer(resp)
 	case httpx.HasBody(resp):
 		call.settled = true
-		call.outcome.answer()
+		call.outcome.answer(resp)
 		httpx.Watch(resp, call.outcome)
 	default:
-		call.settle(nil)
+		call.settle(Success)
 	}
 	call.resp = nil // it is the caller's now
 	return resp, nil
@@ -53,15 +52,22 @@ func (b *Breaker) failed(resp *http.Response) bool {
 	if b.config.Check != nil && b.config.Check(resp) != nil {
 		return true
 	}
-	return resp.StatusCode >= http.StatusInternalServerError
+	switch resp.StatusCode {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable,
+		http.StatusGatewayTimeout, statusOverloaded:
+		return true
+	}
+	return false
 }
+
+// statusOverloaded is not registered, but several large APIs answer with it.
+const statusOverloaded = 529
 
 // passage is one call's way through a circuit. Whatever happens on it, a panic
 // of a callback or of the transport included, leave finds what is still owed.
 type passage struct {
 	breaker  *Breaker
 	req      *http.Request
-	entry    *keyed.Entry[httpx.Key, circuit]
 	outcome  outcome
 	admitted bool
 	sent     bool           // the request belongs to the transport below
@@ -72,35 +78,26 @@ type passage struct {
 // enter asks the circuit for admission.
 func (p *passage) enter() error {
 	b := p.breaker
-	p.entry = b.acquire(p.req)
-	c := p.entry.Value()
-	out, refused := c.allow(p.req.Context())
-	p.outcome, p.admitted = out, refused == nil
-	c.tell()
+	p.outcome = outcome{breaker: b, entry: b.acquire(p.req), ctx: p.req.Context()}
+	refused := b.admit(&p.outcome)
+	p.admitted = refused == nil
+	p.outcome.entry.Value().tell()
 	if refused == nil {
 		return nil
 	}
 	return b.refuse(refused)
 }
 
-// refuse tells the hook of a refusal and returns it.
-func (b *Breaker) refuse(refused *OpenError) error {
-	if b.config.Hooks.Refused != nil {
-		b.config.Hooks.Refused(refused)
-	}
-	return refused
-}
-
 // settle reports the result of the call.
-func (p *passage) settle(result error) {
+func (p *passage) settle(v Verdict) {
 	p.settled = true
-	p.outcome.report(result)
+	p.outcome.report(v, 0)
 }
 
 // leave gives back what the call holds.
 func (p *passage) leave() {
-	if p.entry != nil {
-		defer p.entry.Release()
+	if p.outcome.entry != nil {
+		defer p.outcome.entry.Release()
 	}
 	if !p.sent {
 		httpx.Reject(p.req)
@@ -111,8 +108,8 @@ func (p *passage) leave() {
 	switch {
 	case p.settled || !p.admitted:
 	case p.sent: // the transport or a callback panicked, or ended the goroutine
-		p.outcome.report(errFailure)
+		p.outcome.report(Failure, 0)
 	default:
-		p.outcome.report(errNoResult)
+		p.outcome.report(Neither, 0)
 	}
 }
