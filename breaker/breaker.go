@@ -19,7 +19,7 @@ type Breaker struct {
 	config   Config // with defaults filled in
 	start    time.Time
 	width    time.Duration // of a bucket of the window
-	broken   atomic.Int64 // how many circuits are not closed, those that were forgotten included
+	broken   atomic.Int64  // how many circuits are not closed, those that were forgotten included
 	circuits *keyed.Map[httpx.Key, circuit]
 	last     atomic.Pointer[keyed.Entry[httpx.Key, circuit]]
 

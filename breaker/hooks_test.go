@@ -1,0 +1,77 @@
+package breaker_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/internal/rttest"
+)
+
+func TestHooksMayUseTheBreaker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var b *breaker.Breaker
+		var changes []breaker.Change
+		refused := 0
+		good := rttest.NewScript()
+		c := one
+		c.Hooks = breaker.Hooks{
+			StateChange: func(change breaker.Change) {
+				changes = append(changes, change)
+				_ = b.Ready(newRequest(t, host))
+				_ = call(b.Wrap(good), newRequest(t, host))
+			},
+			Refused: func(e *breaker.OpenError) {
+				refused++
+				require.ErrorIs(t, b.Ready(newRequest(t, host)), breaker.ErrOpen)
+			},
+		}
+		b = newBreaker(t, c)
+		opened := time.Now()
+		require.ErrorIs(t, call(b.Wrap(rttest.NewScript(rttest.Step{Err: errBroken})), newRequest(t, host)), errBroken)
+		require.Equal(t, 1, refused, "the hook's own call")
+		time.Sleep(time.Second + 1)
+		require.NoError(t, call(b.Wrap(good), newRequest(t, host)))
+		key := "https://api.example.com"
+		require.Len(t, changes, 3)
+		require.Equal(t, breaker.Change{Key: key, From: breaker.Closed, To: breaker.Open, Reason: "failures in a row: 1", Until: changes[0].Until}, changes[0])
+		require.WithinDuration(t, opened.Add(time.Second), changes[0].Until, time.Microsecond)
+		require.Equal(t, breaker.Change{Key: key, From: breaker.Open, To: breaker.HalfOpen, Reason: "time for a probe"}, changes[1])
+		require.Equal(t, breaker.Change{Key: key, From: breaker.HalfOpen, To: breaker.Closed, Reason: "the probes succeeded"}, changes[2])
+	})
+}
+
+func TestChangesArriveInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		state := breaker.Closed
+		c := one
+		c.OpenTimeout = time.Millisecond
+		c.Hooks.StateChange = func(change breaker.Change) {
+			mu.Lock()
+			defer mu.Unlock()
+			if change.From != state {
+				t.Errorf("from %v to %v, but it was %v", change.From, change.To, state)
+			}
+			state = change.To
+		}
+		b := newBreaker(t, c)
+		s := rttest.NewScript(rttest.Step{Wait: 100 * time.Microsecond, Err: errBroken}, rttest.Step{}, rttest.Step{Status: 503}, rttest.Step{})
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				for range 200 {
+					_ = call(b.Wrap(s), newRequest(t, host))
+					time.Sleep(300 * time.Microsecond)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
