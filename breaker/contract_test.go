@@ -24,6 +24,7 @@ func TestContract(t *testing.T) {
 		"zero config":      {},
 		"one failure":      {ConsecutiveFailures: 1, OpenTimeout: time.Second},
 		"ratio only":       {ConsecutiveFailures: -1, MinCalls: 1},
+		"slow calls":       {SlowCall: time.Nanosecond, SlowRatio: 0.1, MinCalls: 1, OpenTimeout: time.Millisecond},
 		"open for an hour": {ConsecutiveFailures: 2, OpenTimeout: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -34,6 +35,8 @@ func TestContract(t *testing.T) {
 					c := c
 					c.OpenTimeout = time.Millisecond
 					c.Check = func(*http.Response) error { callback(); return nil }
+					c.Classify = func(error) breaker.Verdict { callback(); return breaker.ByDefault }
+					c.Trip = func(breaker.Counts) bool { callback(); return false }
 					c.Key = func(req *http.Request) string { callback(); return req.URL.Host }
 					c.Hooks = breaker.Hooks{
 						StateChange: func(breaker.Change) { callback() },

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,4 +67,57 @@ func TestOpenCircuitOutlivesManyKeys(t *testing.T) {
 		require.NoError(t, call(good, newRequest(t, fmt.Sprintf("host%d.example.com", i))))
 	}
 	require.ErrorIs(t, b.Ready(newRequest(t, host)), breaker.ErrOpen)
+}
+
+func keyFromHeader(req *http.Request) string { return req.Header.Get("Key") }
+
+// However many keys a Key func makes up, no more than MaxKeys are remembered,
+// and an open circuit is one of them.
+func TestManyKeys(t *testing.T) {
+	t.Parallel()
+	c := one
+	c.MaxKeys, c.OpenTimeout, c.Key = 100, time.Hour, keyFromHeader
+	b := newBreaker(t, c)
+	req := newRequest(t, host)
+	req.Header.Set("Key", "victim")
+	require.Error(t, call(b.Wrap(rttest.NewScript(rttest.Step{Err: errBroken})), req))
+	good := b.Wrap(rttest.Func(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+	}))
+	flood := newRequest(t, host)
+	for i := range 100_000 {
+		flood.Header.Set("Key", strconv.Itoa(i))
+		require.NoError(t, call(good, flood))
+		if i%10_000 == 0 {
+			require.LessOrEqual(t, len(b.Snapshot()), 100)
+		}
+	}
+	require.ErrorIs(t, b.Ready(req), breaker.ErrOpen)
+}
+
+// A Key func that panics harms the call that it was asked for and no other.
+func TestKeyPanics(t *testing.T) {
+	t.Parallel()
+	c := one
+	c.Key = func(req *http.Request) string {
+		if req.Header.Get("Key") == "" {
+			panic(errBroken)
+		}
+		return "key"
+	}
+	b := newBreaker(t, c)
+	bad := newRequest(t, host)
+	body := rttest.NewBody("payload")
+	bad.Body = body
+	s := rttest.NewScript()
+	for range 100 {
+		require.PanicsWithValue(t, errBroken, func() { _ = call(b.Wrap(s), bad) })
+	}
+	require.Equal(t, 100, body.Closes())
+	require.Empty(t, s.Calls())
+	require.Empty(t, b.Snapshot())
+	good := newRequest(t, host)
+	good.Header.Set("Key", "good")
+	require.NoError(t, call(b.Wrap(s), good))
+	require.Equal(t, breaker.Counts{Successes: 1}, b.Snapshot()[0].Counts)
 }
