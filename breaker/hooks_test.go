@@ -75,3 +75,40 @@ func TestChangesArriveInOrder(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// Changes that come while a hook is at work wait for it, up to a bound. What is
+// told still has no gap.
+func TestChangesWaitForTheHook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		goOn := make(chan struct{})
+		var told []breaker.Change
+		c := one
+		c.Hooks.StateChange = func(change breaker.Change) {
+			told = append(told, change)
+			<-goOn
+		}
+		b := newBreaker(t, c)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			require.NoError(t, b.ForceOpen(origin))
+		}()
+		synctest.Wait()
+		for range 500 {
+			require.NoError(t, b.ForceClosed(origin))
+			require.NoError(t, b.ForceOpen(origin))
+		}
+		require.True(t, b.Release(origin))
+		close(goOn)
+		<-done
+		require.Len(t, told, 1+64)
+		state := breaker.Closed
+		for _, change := range told {
+			require.Equal(t, state, change.From)
+			state = change.To
+		}
+		require.Equal(t, breaker.Closed, state)
+		require.Equal(t, "released", told[64].Reason)
+	})
+}
