@@ -79,10 +79,11 @@ func (b *Breaker) acquire(req *http.Request) *keyed.Entry[httpx.Key, circuit] {
 	return e
 }
 
-// named returns the key that is shown as name.
+// named returns the key that is shown as name: without a Key func, what looks
+// like an origin is one.
 func (b *Breaker) named(name string) httpx.Key {
 	if b.config.Key == nil {
-		if scheme, host, ok := strings.Cut(name, "://"); ok {
+		if scheme, host, ok := strings.Cut(name, "://"); ok && !strings.ContainsAny(host, "/?#@") {
 			return httpx.Origin(&http.Request{URL: &url.URL{Scheme: scheme, Host: host}})
 		}
 	}
@@ -109,7 +110,7 @@ func (b *Breaker) Ready(req *http.Request) error {
 	return nil
 }
 
-// admit lets a call through the circuit of entry or refuses it.
+// admit lets the call of o through its circuit or refuses it.
 func (b *Breaker) admit(o *outcome) *OpenError {
 	if b.config.SlowCall > 0 {
 		o.started = b.now()

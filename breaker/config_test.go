@@ -16,12 +16,14 @@ import (
 func TestInvalidConfig(t *testing.T) {
 	t.Parallel()
 	_, err := breaker.New(breaker.Config{
-		FailureRatio: 1.5, MinCalls: -1, Window: time.Millisecond, OpenTimeout: -1,
+		FailureRatio: 1.5, SlowCall: -1, SlowRatio: math.Inf(1), MinCalls: -1, Window: time.Millisecond, OpenTimeout: -1,
 		MaxOpenTimeout: -2, Jitter: 1.5, MaxRetryAfter: math.MaxInt64,
 		Probes: -3, ProbeLease: -time.Second, MaxKeys: -1,
 	})
 	require.EqualError(t, err, strings.Join([]string{
 		"breaker: Config.FailureRatio is 1.5: must be at most 1",
+		"breaker: Config.SlowCall is -1ns: must be between 0 and a year",
+		"breaker: Config.SlowRatio is +Inf: must be at most 1",
 		"breaker: Config.MinCalls is -1: must not be negative",
 		"breaker: Config.Window is 1ms: must be between 10ms and a year",
 		"breaker: Config.OpenTimeout is -1ns: must be between 0 and a year",
@@ -32,10 +34,32 @@ func TestInvalidConfig(t *testing.T) {
 		"breaker: Config.ProbeLease is -1s: must be between 0 and a year",
 		"breaker: Config.MaxKeys is -1: must not be negative",
 	}, "\n"))
-	_, err = breaker.New(breaker.Config{FailureRatio: math.NaN()})
-	require.Error(t, err)
-	_, err = breaker.New(breaker.Config{FailureRatio: -1, ConsecutiveFailures: -1})
-	require.EqualError(t, err, "breaker: Config.FailureRatio is -1: must not be off when all other rules are off too")
+	for name, c := range map[string]breaker.Config{
+		"FailureRatio": {FailureRatio: math.NaN()},
+		"SlowRatio":    {SlowRatio: math.NaN()},
+		"Jitter":       {Jitter: math.NaN()},
+	} {
+		_, err = breaker.New(c)
+		require.EqualError(t, err, "breaker: Config."+name+" is NaN: must be at most 1")
+	}
+}
+
+// A breaker that never opens is a mistake; one rule is enough.
+func TestRulesMustNotAllBeOff(t *testing.T) {
+	t.Parallel()
+	off := breaker.Config{FailureRatio: -1, ConsecutiveFailures: -1}
+	never := "breaker: Config.FailureRatio is -1: must not be off when all other rules are off too"
+	_, err := breaker.New(off)
+	require.EqualError(t, err, never)
+	slow := off
+	slow.SlowCall, slow.SlowRatio = time.Second, -1
+	_, err = breaker.New(slow)
+	require.EqualError(t, err, never)
+	slow.SlowRatio = 0
+	newBreaker(t, slow)
+	own := off
+	own.Trip = func(breaker.Counts) bool { return false }
+	newBreaker(t, own)
 }
 
 func TestStateString(t *testing.T) {

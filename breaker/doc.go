@@ -49,7 +49,7 @@
 //
 // Config.Classify decides otherwise about errors. A 429 is a success here: the
 // server is well and wants fewer calls, which is the business of a limiter. So
-// are 501, 505 and 511, which no rest of the server will change.
+// are 501, 505 and 511: to leave the server alone would not change them.
 //
 // A call counts when its body ends, in the window of that time: a body that
 // breaks off is a failure, one that is slow to come is slow, and a caller who is
@@ -80,9 +80,9 @@
 //	calls                     21    42    84   168   337  1344
 //	in the first 30 seconds   12    24    48    96   192   768
 //
-// So each replica costs ten calls to find out and one or two probes a minute.
-// A state shared between them would save some of these, and be one more thing
-// that can fail at the same time.
+// So each replica costs ten calls to find out, two probes in the half minute
+// after, and about one a minute from then on. A state shared between them would
+// save most of these, and be one more thing that can fail at the same time.
 //
 // # Above it
 //

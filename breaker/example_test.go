@@ -1,10 +1,13 @@
 package breaker_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	"github.com/holdfast-go/holdfast/breaker"
 )
@@ -55,4 +58,57 @@ func ExampleBreaker_Ready() {
 	}
 	fmt.Println(circuits.Ready(req))
 	// Output: <nil>
+}
+
+// Calls that are late say as much as calls that fail, and a rule of one's own
+// can say the rest.
+func ExampleConfig() {
+	circuits, err := breaker.New(breaker.Config{
+		SlowCall:  2 * time.Second, // four of five such calls open the circuit
+		SlowRatio: 0.8,
+		Trip: func(n breaker.Counts) bool { // and so does this
+			return n.Failures+n.Slow >= 50
+		},
+		Classify: func(err error) breaker.Verdict {
+			if errors.Is(err, errBadRequest) {
+				return breaker.Neither // our own mistake
+			}
+			return breaker.ByDefault
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	for range 10 {
+		_ = circuits.Do(context.Background(), "catalog", func(context.Context) error { return errBadRequest })
+	}
+	for range 3 {
+		_ = circuits.Do(context.Background(), "catalog", func(context.Context) error { return io.ErrUnexpectedEOF })
+	}
+	fmt.Printf("%+v\n", circuits.Snapshot()[0].Counts)
+	// Output: {Successes:0 Failures:3 Slow:0 Consecutive:3}
+}
+
+var errBadRequest = errors.New("bad request")
+
+// An operator knows of an outage before the circuit does, or knows better.
+func ExampleBreaker_ForceOpen() {
+	circuits, err := breaker.New(breaker.Config{})
+	if err != nil {
+		panic(err)
+	}
+	charge := func() error {
+		return circuits.Do(context.Background(), "https://pay.example.com", func(context.Context) error { return nil })
+	}
+	fmt.Println(charge())
+	if err := circuits.ForceOpen("https://pay.example.com"); err != nil {
+		panic(err)
+	}
+	fmt.Println(charge())
+	circuits.Release("https://pay.example.com")
+	fmt.Println(charge())
+	// Output:
+	// <nil>
+	// breaker: circuit of https://pay.example.com is forced open
+	// <nil>
 }

@@ -129,6 +129,8 @@ func TestForcedKeys(t *testing.T) {
 	require.Error(t, b.Ready(newRequest(t, host)))
 	require.ErrorIs(t, b.Do(t.Context(), origin, func(context.Context) error { return nil }), breaker.ErrOpen)
 	require.True(t, b.Release(origin))
+	require.NoError(t, b.ForceOpen("amqp://broker/Queue"))
+	require.NoError(t, b.Do(t.Context(), "amqp://broker/queue", func(context.Context) error { return nil }), "no origin")
 	require.NoError(t, b.ForceOpen("queue"))
 	require.ErrorIs(t, b.Do(t.Context(), "queue", func(context.Context) error { return nil }), breaker.ErrOpen)
 

@@ -68,10 +68,10 @@ func (m *model) open(now, wait time.Duration) {
 
 // refused reports whether a call that comes now is refused.
 func (m *model) refused(now time.Duration) bool {
-	switch {
-	case m.state == breaker.Open:
+	switch m.state {
+	case breaker.Open:
 		return m.forced || now < m.until
-	case m.state == breaker.HalfOpen:
+	case breaker.HalfOpen:
 		return m.taken >= m.config.Probes
 	}
 	return false

@@ -43,7 +43,7 @@ func (p phase) forced() bool { return p&phaseForced != 0 }
 
 // next is the phase after p.
 func (p phase) next(s State, forced bool) phase {
-	n := p&^(phaseState|phaseForced) + phaseCount + phase(s)
+	n := p&^(phaseState|phaseForced) + phaseCount + phase(s) // #nosec G115 -- one of three
 	if forced {
 		n |= phaseForced
 	}

@@ -208,7 +208,7 @@ func (t *trouble) admit(o *outcome) *OpenError {
 		return nil // since a moment ago
 	}
 	done, err := t.machine.Allow()
-	if err != nil {
+	if err != nil { // though its time has come and there is a place
 		return &OpenError{Key: t.key.String(), State: t.phase().state(), Since: t.breaker.start.Add(t.since)}
 	}
 	o.phase = t.phase()
