@@ -45,7 +45,8 @@ func (e *Entry[K, V]) Key() K { return e.key }
 func (e *Entry[K, V]) Value() *V { return e.value }
 
 // Release ends the use that an Acquire or a Peek began. It must be called once
-// for each of them. The entry and its value must not be used afterwards.
+// for each of them. Afterwards the entry may leave the map and its key get
+// another one: who goes on to use the value may be using one that is forgotten.
 func (e *Entry[K, V]) Release() {
 	if n := e.refs.Add(-1); n < 0 || n == parked {
 		e.releaseSlow(n)
