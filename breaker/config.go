@@ -44,8 +44,8 @@ type Config struct {
 
 	// SlowRatio is the share of slow calls, failed or not, among the calls of
 	// the last Window that opens a circuit once there were MinCalls of them,
-	// in (0, 1]. A slow probe then counts as failed. 0 means
-	// [DefaultSlowRatio]; with a negative value slow calls are only counted.
+	// in (0, 1]. A probe that is slow has failed. 0 means [DefaultSlowRatio];
+	// with a negative value slow calls are only counted, for Trip and Snapshot.
 	SlowRatio float64
 
 	// MinCalls is how many calls the window must hold before a ratio means
