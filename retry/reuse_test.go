@@ -55,7 +55,9 @@ func TestConnectionReuse(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, GetBody %v", name, getBody), func(t *testing.T) {
 				r := &reuse{answer: tt.answer, sizes: tt.sizes, getBody: getBody}
 				r.run(t)
-				require.Equal(t, tt.want+int(r.late.Load()), int(r.opened.Load()))
+				// A drain that was late may just have got to the end all the same.
+				require.GreaterOrEqual(t, int(r.opened.Load()), tt.want)
+				require.LessOrEqual(t, int(r.opened.Load()), tt.want+int(r.late.Load()))
 			})
 		}
 	}
