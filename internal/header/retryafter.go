@@ -7,6 +7,7 @@ package header
 import (
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -102,23 +103,26 @@ func seconds(s string, now time.Time) (time.Duration, bool) {
 
 // number parses 1*DIGIT [ "." *DIGIT ] and nothing else: no sign, exponent,
 // hexadecimal, underscore, infinity or NaN, all of which strconv would accept.
+// What no float64 can hold is +Inf.
 func number(s string) (float64, bool) {
-	var n float64
 	i := 0
-	for ; i < len(s) && isDigit(s[i]); i++ {
-		n = n*10 + float64(s[i]-'0')
+	for i < len(s) && isDigit(s[i]) {
+		i++
 	}
 	if i == 0 {
 		return 0, false
 	}
 	if i < len(s) && s[i] == '.' {
-		unit := 0.1
-		for i++; i < len(s) && isDigit(s[i]); i++ {
-			n += unit * float64(s[i]-'0')
-			unit /= 10
+		for i++; i < len(s) && isDigit(s[i]); {
+			i++
 		}
 	}
-	return n, i == len(s)
+	if i < len(s) {
+		return 0, false
+	}
+	// The syntax is right, so the only error left is that of range.
+	n, _ := strconv.ParseFloat(s, 64)
+	return n, true
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
@@ -129,7 +133,7 @@ func scale(n float64, unit time.Duration) time.Duration {
 	if d >= float64(Forever) {
 		return Forever
 	}
-	return time.Duration(d)
+	return time.Duration(math.Round(d))
 }
 
 // until is the time from now to t, never negative. Time.Sub saturates.

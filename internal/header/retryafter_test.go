@@ -29,6 +29,7 @@ func TestRetryAfter(t *testing.T) {
 		"seconds":                    {retryAfter("120"), 120 * time.Second},
 		"zero":                       {retryAfter("0"), 0},
 		"fraction":                   {retryAfter("1.5"), 1500 * time.Millisecond},
+		"fraction, to the digit":     {retryAfter("64.57"), 64570 * time.Millisecond},
 		"fraction of zeros":          {retryAfter("2.0"), 2 * time.Second},
 		"fraction without digits":    {retryAfter("3."), 3 * time.Second},
 		"white space around":         {retryAfter(" 120\t"), 120 * time.Second},
