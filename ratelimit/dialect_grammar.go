@@ -1,0 +1,160 @@
+package ratelimit
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/header"
+)
+
+// ResetForm is how a server writes the time of a reset, or a wait.
+type ResetForm uint8
+
+const (
+	// ResetAuto tells the forms apart by their look, and bare numbers by their
+	// size: below 10^7 they are seconds from now on, with ten or eleven digits a
+	// Unix time, with thirteen or fourteen a Unix time in milliseconds. Others
+	// are malformed.
+	ResetAuto = ResetForm(header.AnyForm)
+	// ResetSeconds is seconds from now on, below 10^9, perhaps with a fraction.
+	ResetSeconds = ResetForm(header.Seconds)
+	// ResetMillis is milliseconds from now on, below 10^12.
+	ResetMillis = ResetForm(header.Millis)
+	// ResetUnix is a Unix time of ten or eleven digits, perhaps with a fraction.
+	ResetUnix = ResetForm(header.Unix)
+	// ResetUnixMillis is one in milliseconds, of thirteen or fourteen digits.
+	ResetUnixMillis = ResetForm(header.UnixMillis)
+	// ResetDuration is a duration such as "6m0s" or "120ms".
+	ResetDuration = ResetForm(header.GoDuration)
+	// ResetDate is a date of RFC 3339, with or without seconds, or an HTTP-date.
+	ResetDate = ResetForm(header.Timestamp)
+)
+
+// grammar is what to read of a header. Names are in their canonical form.
+type grammar struct {
+	// detect means that there is much to look for, most of it in vain.
+	detect     bool
+	structured []structuredFields
+	quotas     []quotaFields
+	fractions  []fractionField
+	windows    []windowFields
+	prefixes   []prefixField
+	waits      []waitField
+	cost       []string
+	bucket     []string
+	scope      []string
+	global     []string // "true" means that the scope is global
+	reason     []string
+
+	// statuses mean throttled, besides those that always do.
+	statuses []int
+	// mute means that a 403 without JSON is the server's way to throttle.
+	mute bool
+}
+
+// complete works out which families the fields belong to.
+func (g *grammar) complete() {
+	for i := range g.structured {
+		f := &g.structured[i]
+		f.families = familyOf(f.limits) | familyOf(f.policies)
+	}
+	for i := range g.quotas {
+		f := &g.quotas[i]
+		f.families = 0
+		for _, name := range [...]string{f.limit, f.remaining, f.used} {
+			if name != "" {
+				f.families |= familyOf(name)
+			}
+		}
+	}
+}
+
+// quotaFields is a quota that is told by a field for each of its numbers.
+type quotaFields struct {
+	policy                 string
+	unit                   Unit
+	window                 time.Duration // 0: unknown
+	limit, remaining, used string
+	reset                  string
+	resetAs                ResetForm
+	resetBetter            string // seconds; more exact than reset
+	resetWorse             string // a date, for want of reset
+	resource, name         string
+	points                 string // the resource that is counted in points
+	interval               string
+	intervalAs             ResetForm
+	fill                   string // units that flow back in each interval
+	families               families
+}
+
+// structuredFields is a pair of structured fields as in the IETF draft.
+type structuredFields struct {
+	limits, policies string
+	unit             Unit
+	reset            string // a date, for limits without "t"
+	families         families
+}
+
+// fractionField is used/limit, by itself or with a name before it.
+type fractionField struct {
+	field  string
+	named  bool
+	window time.Duration // 0: unknown
+	drain  time.Duration // the time in which a full bucket runs dry; 0: unknown
+}
+
+// windowFields is a list limit:window with another one, used:window.
+type windowFields struct{ policy, limit, used string }
+
+// prefixField is a family of fields whose names end in that of the policy.
+type prefixField struct {
+	prefix string
+	// pairs means "total=100; remaining=99; resets=41"; else the value is what
+	// remains, or a list of policy;remaining.
+	pairs bool
+}
+
+// waitField is a Retry-After of the server's own.
+type waitField struct {
+	field string
+	as    ResetForm
+}
+
+// families is a set of the beginnings that field names have. It spares looking
+// for fields that are not there.
+type families uint8
+
+const (
+	familyIETF  families = 1 << iota // RateLimit…
+	familyX                          // X-RateLimit-…
+	familyXRate                      // X-Rate-Limit…
+	familyOther                      // anything else with a limit in it
+	familyRest                       // not to be known by their beginning
+
+	allFamilies families = 1<<iota - 1
+)
+
+// familyOf returns the family of a canonical field name.
+func familyOf(name string) families {
+	switch {
+	case strings.HasPrefix(name, "X-Ratelimit"):
+		return familyX
+	case strings.HasPrefix(name, "X-Rate-Limit"):
+		return familyXRate
+	case strings.HasPrefix(name, "Ratelimit"):
+		return familyIETF
+	case strings.Contains(name, "imit"):
+		return familyOther
+	}
+	return familyRest
+}
+
+// familiesIn returns the families of the fields in h.
+func familiesIn(h http.Header) families {
+	all := familyRest
+	for name := range h {
+		all |= familyOf(name)
+	}
+	return all
+}
