@@ -107,12 +107,15 @@ func (r *reader) words() {
 		return
 	}
 	s, g := r.signal, r.grammar
-	s.Bucket = r.word(g.bucket)
-	s.Reason = r.word(g.reason)
-	s.Scope = r.word(g.scope)
+	s.Bucket = r.word(g.bucket...)
+	s.Reason = r.word(g.reason...)
+	s.Scope = r.word(g.scope...)
 	for _, name := range g.global {
-		if values := r.header[name]; len(values) == 1 && strings.EqualFold(strings.TrimSpace(values[0]), "true") {
+		switch global := r.word(name); {
+		case strings.EqualFold(global, "true"):
 			s.Scope = "global"
+		case global != "" && !strings.EqualFold(global, "false"):
+			s.malformed(name)
 		}
 	}
 }
@@ -139,7 +142,7 @@ func (r *reader) resetIn(w header.When) time.Duration {
 const maxWord = 128
 
 // word returns the first of the fields that is there and one printable word.
-func (r *reader) word(names []string) string {
+func (r *reader) word(names ...string) string {
 	for _, name := range names {
 		values := r.header[name]
 		if len(values) == 0 {

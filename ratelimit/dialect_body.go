@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -21,24 +22,22 @@ const (
 )
 
 // secondaryWait is the least that GitHub demands after its secondary limits
-// when it sends no Retry-After.
+// when it sends no Retry-After and the primary limit has something left.
 const secondaryWait = time.Minute
 
-// reasons are the words by which bodies say that a limit was the reason. Whatever
-// else a body says is not repeated: it may be anything.
+// reasons are the words, in any case, by which bodies say that a limit was the
+// reason. Whatever else a body says is not repeated: it may be anything.
 var reasons = [...]string{
 	"userRateLimitExceeded", "rateLimitExceeded", "dailyLimitExceeded", "quotaExceeded", // Google
-	"RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", // Google
-	"REQUEST_LIMIT_EXCEEDED",                      // Salesforce
-	"RATE_LIMITED", "RATELIMITED", "rate_limited", // GitHub, Linear, Slack, Notion
-	"RATE_LIMITS",                          // HubSpot
+	"RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", // Google, OpenAI
+	"REQUEST_LIMIT_EXCEEDED",      // Salesforce
+	"RATE_LIMITED", "RATELIMITED", // GitHub, Notion; Linear, Slack
+	"RATE_LIMIT", "RATE_LIMITS", // Stripe, HubSpot
 	"rate_limit_error", "overloaded_error", // Anthropic
-	"rate_limit_exceeded", "insufficient_quota", // OpenAI
-	"rate_limit", "lock_timeout", // Stripe
+	"insufficient_quota",                             // OpenAI
 	"too_many_requests", "too_many_write_operations", // Dropbox
-	"THROTTLED",                                    // Shopify
-	"quota-exceeded", "temporary-reduced-capacity", // the IETF draft's problem types
-	"abnormal-usage-detected",
+	"THROTTLED",                                                               // Shopify
+	"quota-exceeded", "temporary-reduced-capacity", "abnormal-usage-detected", // IETF
 }
 
 // body reads what the beginning of a JSON body says: the names of the policies
@@ -51,8 +50,18 @@ func (r *reader) body(start []byte) {
 	_ = b.value("", 0) // what was read until then counts
 	s := r.signal
 	s.Throttled = s.Throttled || b.throttled
-	if s.RetryAfter < 0 {
+	switch {
+	case s.RetryAfter >= 0:
+	case b.wait < 0 && b.secondary && !s.exhausted():
+		s.RetryAfter = secondaryWait
+	default:
 		s.RetryAfter = b.wait
+	}
+	if b.global && s.Scope == "" && s.Throttled {
+		s.Scope = "global"
+	}
+	if s.Reason == "" && s.Throttled {
+		s.Reason = cmp.Or(b.detail, b.reason)
 	}
 }
 
@@ -61,7 +70,11 @@ type bodyReader struct {
 	signal    *Signal
 	json      *json.Decoder
 	throttled bool
+	secondary bool // GitHub's secondary limits
+	global    bool
 	wait      time.Duration
+	reason    string // in general
+	detail    string // which of the limits
 }
 
 // errDeep ends the reading of a body that is nested too deeply.
@@ -106,9 +119,7 @@ func (b *bodyReader) leaf(key string, token json.Token) {
 	case json.Number:
 		text = t.String()
 	case bool:
-		if key == "global" && t && b.signal.Scope == "" {
-			b.signal.Scope = "global"
-		}
+		b.global = b.global || key == "global" && t
 		return
 	}
 	switch key {
@@ -117,12 +128,16 @@ func (b *bodyReader) leaf(key string, token json.Token) {
 	case "retryDelay":
 		b.ask(text, header.GoDuration)
 	case "violated-policies":
-		if s := b.signal; len(s.Violated) < maxViolated && len(text) <= maxPolicy && text != "" {
-			s.Violated = append(s.Violated, text)
-		}
-	case "policyName", "rate_limit_reason":
+		b.violated(text)
+	case "policyName":
+		// HubSpot's; elsewhere it may be one that forbids.
 		if isWord(text) {
-			b.because(text)
+			b.violated(text)
+			b.detail = text
+		}
+	case "rate_limit_reason":
+		if isWord(text) {
+			b.throttled, b.detail = true, text
 		}
 	case "reason", "code", "errorCode", "error", "errorType", "status", "type", ".tag":
 		b.known(text)
@@ -138,11 +153,18 @@ func (b *bodyReader) ask(text string, as header.Form) {
 	}
 }
 
-// because notes the first reason.
+// violated notes the name of a policy.
+func (b *bodyReader) violated(policy string) {
+	if s := b.signal; len(s.Violated) < maxViolated && len(policy) <= maxPolicy && policy != "" {
+		s.Violated = append(s.Violated, policy)
+	}
+}
+
+// because notes the first word that says that a limit was the reason.
 func (b *bodyReader) because(reason string) {
 	b.throttled = true
-	if b.signal.Reason == "" {
-		b.signal.Reason = reason
+	if b.reason == "" {
+		b.reason = reason
 	}
 }
 
@@ -152,8 +174,8 @@ func (b *bodyReader) known(text string) {
 	if i := strings.LastIndexAny(text, "#/"); i >= 0 {
 		text = text[i+1:]
 	}
-	if i := slices.IndexFunc(reasons[:], func(reason string) bool { return strings.EqualFold(reason, text) }); i >= 0 {
-		b.because(reasons[i])
+	if isWord(text) && slices.ContainsFunc(reasons[:], func(reason string) bool { return strings.EqualFold(reason, text) }) {
+		b.because(text)
 	}
 }
 
@@ -165,7 +187,7 @@ func (b *bodyReader) message(text string) {
 	case strings.Contains(text, "secondary rate limit"), strings.Contains(text, "secondary-rate-limits"),
 		strings.Contains(text, "abuse detection"):
 		b.because("secondary-rate-limit")
-		b.wait = max(b.wait, secondaryWait)
+		b.secondary = true
 	case strings.Contains(text, "api rate limit exceeded"):
 		b.because("rate-limit-exceeded")
 	}

@@ -18,7 +18,11 @@ func (r *reader) quota(f *quotaFields) {
 	if f.points != "" && q.Resource == f.points {
 		q.Unit = Points
 	}
-	if limit, ok := r.limit(f, &q); ok {
+	limit, ok := r.limit(f.limit, &q)
+	if !ok {
+		limit, ok = r.limit(f.limitElse, &q)
+	}
+	if ok {
 		q.Limit = limit
 	}
 	if n, ok := r.count(f.remaining, smaller); ok {
@@ -32,7 +36,7 @@ func (r *reader) quota(f *quotaFields) {
 	}
 	q.ResetIn = r.reset(f)
 	r.interval(f, &q)
-	for _, name := range [...]string{f.remaining, f.limit, f.used} {
+	for _, name := range [...]string{f.remaining, f.limit, f.limitElse, f.used} {
 		if len(r.header[name]) > 0 {
 			r.add(&q, name)
 			return
@@ -43,10 +47,10 @@ func (r *reader) quota(f *quotaFields) {
 // names returns the resource and the policy of a quota.
 func (r *reader) names(f *quotaFields) (resource, policy string) {
 	if f.resource != "" {
-		resource = r.word([]string{f.resource})
+		resource = r.word(f.resource)
 	}
 	if f.name != "" {
-		policy = r.word([]string{f.name})
+		policy = r.word(f.name)
 	}
 	if policy == "" {
 		policy = f.policy
@@ -164,21 +168,21 @@ func counts(lines []string, choose func(a, b float64) float64) (float64, bool) {
 // policies into this field, behind the limit that will be reached first:
 //
 //	RateLimit-Limit: 10, 10;w=1, 50;w=60
-func (r *reader) limit(f *quotaFields, q *Quota) (float64, bool) {
-	lines := r.header[f.limit]
+func (r *reader) limit(name string, q *Quota) (float64, bool) {
+	lines := r.header[name]
 	if len(lines) == 0 || !strings.Contains(lines[len(lines)-1], ";") {
-		return r.count(f.limit, smaller)
+		return r.count(name, smaller)
 	}
 	members, ok := header.Structured(lines)
 	if !ok {
-		r.signal.malformed(f.limit)
+		r.signal.malformed(name)
 		return 0, false
 	}
 	limit := -1.0
 	for m, more := members.Next(); more; m, more = members.Next() {
 		n, ok := m.Value.Count()
 		if !ok || m.Key != "" {
-			r.signal.malformed(f.limit)
+			r.signal.malformed(name)
 			continue
 		}
 		if _, window := m.Param("w"); !window {
@@ -188,10 +192,10 @@ func (r *reader) limit(f *quotaFields, q *Quota) (float64, bool) {
 		p := unknown
 		p.Policy, p.Resource, p.Unit, p.Limit = q.Policy, q.Resource, q.Unit, n
 		if p.Window, ok = window(m); !ok {
-			r.signal.malformed(f.limit)
+			r.signal.malformed(name)
 			continue
 		}
-		r.add(&p, f.limit)
+		r.add(&p, name)
 	}
 	return limit, limit >= 0
 }

@@ -62,7 +62,7 @@ func (g *grammar) complete() {
 	for i := range g.quotas {
 		f := &g.quotas[i]
 		f.families = 0
-		for _, name := range [...]string{f.limit, f.remaining, f.used} {
+		for _, name := range [...]string{f.limit, f.limitElse, f.remaining, f.used} {
 			if name != "" {
 				f.families |= familyOf(name)
 			}
@@ -76,6 +76,7 @@ type quotaFields struct {
 	unit                   Unit
 	window                 time.Duration // 0: unknown
 	limit, remaining, used string
+	limitElse              string // for want of limit
 	reset                  string
 	resetAs                ResetForm
 	resetBetter            string // seconds; more exact than reset

@@ -43,8 +43,10 @@ func grammarOf(p Preset) grammar {
 	case Twilio:
 		return grammar{quotas: []quotaFields{twilio}}
 	case Zendesk:
+		f := separate("X-Rate-Limit-", ResetSeconds)
+		f.limitElse = "X-Rate-Limit"
 		return grammar{
-			quotas:   []quotaFields{separate("Ratelimit-", ResetSeconds), zendesk},
+			quotas:   []quotaFields{separate("Ratelimit-", ResetSeconds), f},
 			prefixes: []prefixField{zendeskEndpoints},
 		}
 	case Jira:
@@ -103,10 +105,12 @@ func auto() grammar {
 	x.interval, x.intervalAs, x.fill = "X-Ratelimit-Interval-Seconds", ResetSeconds, "X-Ratelimit-Fillrate"
 	plain := separate("Ratelimit-", ResetAuto)
 	plain.used, plain.name, plain.resetWorse = "Ratelimit-Observed", "Ratelimit-Name", "Ratelimit-Resettime"
+	xRate := separate("X-Rate-Limit-", ResetAuto)
+	xRate.limitElse = "X-Rate-Limit"
 	g := grammar{
 		detect:     true,
 		structured: []structuredFields{ietf, jira},
-		quotas:     []quotaFields{plain, x, separate("X-Rate-Limit-", ResetAuto), zendesk, twilio},
+		quotas:     []quotaFields{plain, x, xRate, twilio},
 		fractions:  []fractionField{shopify, salesforce},
 		windows:    riot(),
 		prefixes:   []prefixField{zendeskEndpoints, azure},
@@ -138,7 +142,6 @@ var (
 	// The limit is that of any 24 hours.
 	salesforce       = fractionField{field: "Sforce-Limit-Info", named: true, window: day}
 	twilio           = quotaFields{unit: Concurrent, used: "Twilio-Concurrent-Requests"}
-	zendesk          = quotaFields{limit: "X-Rate-Limit", remaining: "X-Rate-Limit-Remaining"}
 	zendeskEndpoints = prefixField{prefix: "Zendesk-Ratelimit-", pairs: true}
 	azure            = prefixField{prefix: "X-Ms-Ratelimit-Remaining-"}
 )

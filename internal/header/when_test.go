@@ -194,17 +194,17 @@ func TestCutPair(t *testing.T) {
 
 		"": "!", ":": "!", "20": "!", "20:": "!", ":1": "!", "20:1,": "!", "20:1,,5:6": "20=1;!", ",20:1": "!", "20:1, ": "!",
 	} {
-		var got string
+		var got strings.Builder
 		for rest, more := list, true; more; more = rest != "" {
 			var k, v string
 			var ok bool
 			if k, v, rest, ok = header.CutPair(rest, ',', ':'); !ok {
-				got += "!"
+				got.WriteString("!")
 				break
 			}
-			got += k + "=" + v + ";"
+			got.WriteString(k + "=" + v + ";")
 		}
-		require.Equal(t, want, got, list)
+		require.Equal(t, want, got.String(), list)
 	}
 }
 
