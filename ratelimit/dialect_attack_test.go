@@ -341,5 +341,8 @@ func TestPrecedence(t *testing.T) {
 	require.Equal(t, time.Duration(0), wait(refused(t, append(lines, "Retry-After: 0")...)))
 	require.Equal(t, 2*time.Second, wait(refused(t, append(lines, "Retry-After: 9", "Retry-After-Ms: 2000")...)))
 	require.Equal(t, time.Duration(-1), wait(served(t, lines...)))
+	require.Equal(t, 500*time.Millisecond, wait(refused(t, "X-Shopify-Shop-Api-Call-Limit: 40/40")), "the bucket leaks")
+	require.Equal(t, ratelimit.Horizon, wait(refused(t, "X-RateLimit-Remaining: 0", "X-RateLimit-Interval-Seconds: 999999", "X-RateLimit-FillRate: 0.00000000000000000001")))
+	require.Equal(t, time.Duration(-1), wait(refused(t, "X-RateLimit-Remaining: 0", "X-RateLimit-Interval-Seconds: 9", "X-RateLimit-FillRate: 0")))
 	require.Equal(t, 70*time.Second, wait(refused(t, append(lines, "X-RateLimit-Remaining-Tokens: 0", "X-RateLimit-Reset-Tokens: 1m10s")...)), "all of them")
 }

@@ -146,10 +146,10 @@ func (b *bodyReader) leaf(key string, token json.Token) {
 	}
 }
 
-// ask takes up a wait.
+// ask takes up a wait. Who asks for one has no lack of permission in mind.
 func (b *bodyReader) ask(text string, as header.Form) {
 	if w, ok := header.ParseWhen(text, as); ok && w.At.IsZero() {
-		b.wait = max(b.wait, cut(w.In))
+		b.wait, b.throttled = max(b.wait, cut(w.In)), true
 	}
 }
 

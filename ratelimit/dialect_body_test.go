@@ -119,6 +119,7 @@ var bodies = map[string]struct {
 		ratelimit.Anthropic, 529, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`,
 		true, -1, "overloaded_error",
 	},
+	"503 with a wait": {ratelimit.Auto, 503, `{"retry_after":5}`, true, 5 * time.Second, ""},
 	"a policy that forbids": {
 		ratelimit.Auto, 403, `{"code":"RequestDisallowedByPolicy","policyName":"tags"}`, false, -1, "",
 	},

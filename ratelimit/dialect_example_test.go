@@ -3,6 +3,7 @@ package ratelimit_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/holdfast-go/holdfast/ratelimit"
@@ -53,7 +54,7 @@ func ExamplePreset() {
 		"Date", date.UTC().Format(http.TimeFormat),
 		"X-RateLimit-Limit", "5000",
 		"X-RateLimit-Remaining", "0",
-		"X-RateLimit-Reset", fmt.Sprint(date.Add(time.Minute).Unix()),
+		"X-RateLimit-Reset", strconv.FormatInt(date.Add(time.Minute).Unix(), 10),
 	), time.Now(), &signal)
 	fmt.Println(signal.Throttled, signal.Wait())
 	// Output: true 1m0s

@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -170,7 +171,7 @@ func counts(lines []string, choose func(a, b float64) float64) (float64, bool) {
 //	RateLimit-Limit: 10, 10;w=1, 50;w=60
 func (r *reader) limit(name string, q *Quota) (float64, bool) {
 	lines := r.header[name]
-	if len(lines) == 0 || !strings.Contains(lines[len(lines)-1], ";") {
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, ";") }) {
 		return r.count(name, smaller)
 	}
 	members, ok := header.Structured(lines)

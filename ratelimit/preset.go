@@ -15,7 +15,8 @@ const (
 	// Auto finds out from the header: it reads the fields of all presets, and
 	// takes each time for what it looks like. Where one answer speaks of a limit
 	// in several ways, the most restrictive counts. It is the zero value, and
-	// right for most servers.
+	// right for most servers; what no field tells, such as the length of
+	// Intercom's window or the meaning of Mailchimp's 403, only the preset knows.
 	Auto Preset = iota
 	// IETF reads the fields RateLimit and RateLimit-Policy in each of the four
 	// shapes that the drafts of the IETF working group HTTPAPI gave them, with

@@ -3,8 +3,10 @@ package ratelimit_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/ratelimit"
@@ -86,6 +88,26 @@ func TestParseAllocatesNothing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// One Parser serves everybody.
+func TestParserIsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
+	p, err := ratelimit.NewParser(ratelimit.Auto)
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	for _, tt := range answers {
+		all.Go(func() {
+			h := fields(strings.Split(tt.lines, " | ")...)
+			var first, s ratelimit.Signal
+			p.Parse(&http.Response{StatusCode: http.StatusTooManyRequests, Header: h}, received, &first)
+			for range 20 {
+				p.Parse(&http.Response{StatusCode: http.StatusTooManyRequests, Header: h}, received, &s)
+				assert.Equal(t, first, s)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func BenchmarkParse(b *testing.B) {

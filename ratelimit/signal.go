@@ -122,8 +122,9 @@ type Signal struct {
 
 // Wait returns how long to wait after a throttled request: RetryAfter if the
 // server has said it, else until the last of the quotas that have nothing left
-// is fresh, else the last of the violated ones. It is negative if the server has
-// not said, or if the request was not throttled.
+// is fresh or has a whole unit again, else until the last of the violated ones
+// is fresh. It is at most [Horizon], and negative if the server has not said, or
+// if the request was not throttled.
 func (s *Signal) Wait() time.Duration {
 	if !s.Throttled || s.RetryAfter >= 0 {
 		return s.RetryAfter
@@ -132,7 +133,7 @@ func (s *Signal) Wait() time.Duration {
 	for i := range s.Quotas {
 		q := &s.Quotas[i]
 		if q.exhausted() {
-			exhausted = max(exhausted, q.ResetIn)
+			exhausted = max(exhausted, q.freeIn())
 		}
 		if q.Policy != "" && slices.Contains(s.Violated, q.Policy) {
 			violated = max(violated, q.ResetIn)
@@ -146,6 +147,15 @@ func (s *Signal) Wait() time.Duration {
 
 // exhausted reports whether q has no whole unit left.
 func (q *Quota) exhausted() bool { return q.Remaining >= 0 && q.Remaining < 1 }
+
+// freeIn returns the time until q, which is exhausted, has something again;
+// negative if that is unknown.
+func (q *Quota) freeIn() time.Duration {
+	if q.ResetIn >= 0 || q.FillRate <= 0 {
+		return q.ResetIn
+	}
+	return time.Duration(min((1-q.Remaining)/q.FillRate, Horizon.Seconds()) * float64(time.Second))
+}
 
 // reset makes s say nothing.
 func (s *Signal) reset() {
