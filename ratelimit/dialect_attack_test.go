@@ -270,6 +270,29 @@ func TestAttackLists(t *testing.T) {
 	require.Equal(t, []string{"X-App-Rate-Limit-Count"}, s.Malformed)
 }
 
+func TestAttackNamesOfFields(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"Zendesk-Ratelimit-", "X-Ms-Ratelimit-Remaining-"} {
+		for _, policy := range []string{"", strings.Repeat("x", 129), strings.Repeat("x", 1<<20)} {
+			s := parse(t, nil, http.StatusOK, http.Header{http.CanonicalHeaderKey(name + policy): {"1"}}, received)
+			require.Empty(t, s.Quotas)
+			require.Equal(t, []string{name + "*"}, s.Malformed)
+		}
+	}
+}
+
+func TestAttackFillRate(t *testing.T) {
+	t.Parallel()
+	for interval, want := range map[string]float64{"5": 200, "0": -1, "-1": -1, "0.000000001": 999999999999999} {
+		s := served(t, "X-RateLimit-Remaining: 5", "X-RateLimit-FillRate: 1000", "X-RateLimit-Interval-Seconds: "+interval)
+		if want > 200 {
+			s = served(t, "X-RateLimit-Remaining: 5", "X-RateLimit-FillRate: 999999999999999", "X-RateLimit-Interval-Seconds: "+interval)
+		}
+		require.InDelta(t, want, s.Quotas[0].FillRate, 0, interval)
+		require.Equal(t, time.Duration(-1), s.Quotas[0].Window)
+	}
+}
+
 func TestAttackPause(t *testing.T) {
 	t.Parallel()
 	s := served(t, `RateLimit: "p";r=0;t=31536000`)

@@ -80,7 +80,7 @@ func (r *reader) interval(f *quotaFields, q *Quota) {
 	switch fill, ok := r.count(f.fill, smaller); {
 	case interval <= 0:
 	case ok:
-		q.FillRate = fill / interval.Seconds()
+		q.FillRate = min(fill/interval.Seconds(), header.MaxQuantity)
 	case f.fill == "":
 		q.Window = interval
 	}

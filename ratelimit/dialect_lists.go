@@ -118,7 +118,12 @@ func (r *reader) prefixed(f *prefixField) {
 	var names [maxPrefixed]string
 	n := 0
 	for name := range r.header {
-		if len(name) <= len(f.prefix) || !strings.HasPrefix(name, f.prefix) {
+		policy, ok := strings.CutPrefix(name, f.prefix)
+		if !ok {
+			continue
+		}
+		if !isWord(policy) {
+			r.signal.malformed(f.prefix + "*")
 			continue
 		}
 		at, _ := slices.BinarySearch(names[:n], name)

@@ -81,7 +81,7 @@ type Quota struct {
 	// fresh again, at most [Horizon]. A moment in the past is 0.
 	ResetIn time.Duration
 	// FillRate is how many units flow back each second, where the server has
-	// described a token bucket or a leaky one.
+	// described a token bucket or a leaky one; at most 10^15.
 	FillRate float64
 }
 
