@@ -1,7 +1,6 @@
 package ratelimit
 
 import (
-	"container/list"
 	"sync"
 	"time"
 
@@ -13,155 +12,238 @@ import (
 // bucket is the state of one key. All times are durations since the Limiter's
 // start.
 //
-// rate.Limiter gives the tokens and is not the queue: a reservation can't be
-// moved when the server asks for a pause, and giving one back leaves a hole or
-// lets two go at once. So waiting requests stand in a queue, and only the one
-// at its head watches the tokens.
+// Calls that have to wait stand in a queue and sleep. Whoever changes anything
+// dispatches: he grants the turns that have come and sets the one timer of the
+// queue to the next. When nobody does, the timer dispatches. So there is no
+// goroutine that could be left over, nobody polls, and whatever changes is
+// taken into account for all who wait.
 type bucket struct {
 	limiter *Limiter
 	key     httpx.Key
-	tokens  *rate.Limiter // nil when there is no rate of our own
 
-	// mu also keeps the times that tokens is told in order: an older one after
-	// a newer would fill it twice for the same stretch of time.
-	mu    sync.Mutex
-	held  time.Duration // nothing is sent before this time, because the server said so
-	queue list.List     // of *waiter, the first of whom is at the head
-}
-
-// waiter is a request in the queue.
-type waiter struct {
-	place *list.Element
-	wake  chan struct{} // has room for one: come to the head, or look again
+	mu     sync.Mutex
+	latest time.Duration // the clock may be read in another order than the lock is taken
+	budget budget
+	slots  *slots // nil when nothing bounds the calls under way
+	cubic  *cubic // nil when the rate does not adapt
+	queue  *queue // nil when nobody waits
 }
 
 func (l *Limiter) newBucket(key httpx.Key) *bucket {
-	b := &bucket{limiter: l, key: key}
+	b := &bucket{limiter: l, key: key, budget: budget{start: l.start}}
 	if l.config.Rate > 0 {
-		b.tokens = rate.NewLimiter(l.config.Rate, l.config.Burst)
+		b.budget.tokens = rate.NewLimiter(l.config.Rate, l.config.Burst)
+	}
+	if l.config.MaxInFlight > 0 {
+		b.slots = &slots{limit: l.config.MaxInFlight, lease: l.config.Lease}
+		if l.config.AdaptiveConcurrency {
+			b.slots.adaptive = newAIMD(l.config.MaxInFlight)
+			b.slots.limit = b.slots.adaptive.slots()
+		}
+	}
+	if l.config.AdaptiveRate {
+		b.cubic = newCubic(float64(l.config.Rate))
 	}
 	return b
 }
 
-// take takes a token if nobody has to wait, and returns the time.
-func (b *bucket) take() (taken bool, now time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// lock locks the bucket and returns the time. The clock is read before, so that
+// nobody waits for that.
+func (b *bucket) lock() (now time.Duration) {
 	now = b.limiter.now()
-	return b.queue.Len() == 0 && b.takeLocked(now), now
+	b.mu.Lock()
+	b.latest = max(b.latest, now)
+	return b.latest
 }
 
-func (b *bucket) takeLocked(now time.Duration) bool {
-	return b.held <= now && (b.tokens == nil || b.tokens.AllowN(b.at(now), 1))
+// take admits a call if nobody has to wait, and returns the time.
+func (b *bucket) take(cost int, p *Permit) (taken bool, now time.Duration) {
+	now = b.lock()
+	defer b.mu.Unlock()
+	return b.queue == nil && b.admit(now, cost, p), now
 }
 
-// giveBack returns a token that was taken and not used. Adding what was taken
-// by a negative reservation never leaves more than a burst; rate's Cancel does
-// nothing for a token whose time has come.
-func (b *bucket) giveBack() {
-	if b.tokens == nil {
+// admit takes what a call needs, if it is there.
+func (b *bucket) admit(now time.Duration, cost int, p *Permit) bool {
+	if b.slots != nil && !b.slots.free(now) || !b.budget.take(now, cost) {
+		return false
+	}
+	b.begin(now, p)
+	return true
+}
+
+// begin notes that a call is under way.
+func (b *bucket) begin(now time.Duration, p *Permit) {
+	if p == nil {
 		return
 	}
-	b.mu.Lock()
+	p.since = now
+	if b.slots != nil {
+		b.slots.add(p)
+	}
+}
+
+// end notes that a call is over, and gives the tokens back of one that was not
+// sent.
+func (b *bucket) end(p *Permit, cost int, sent bool) {
+	now := b.lock()
 	defer b.mu.Unlock()
-	b.tokens.ReserveN(b.at(b.limiter.now()), -1)
-	b.wakeHead()
+	b.endLocked(now, p, cost, sent)
+}
+
+func (b *bucket) endLocked(now time.Duration, p *Permit, cost int, sent bool) {
+	if p != nil && b.slots != nil {
+		b.slots.remove(p)
+	}
+	if !sent {
+		b.budget.give(now, cost)
+	}
+	b.dispatch(now)
+}
+
+// settle replaces what a call was charged by what it has cost.
+func (b *bucket) settle(charged, actual float64) {
+	if !(actual >= 0) {
+		return
+	}
+	now := b.lock()
+	defer b.mu.Unlock()
+	b.budget.settle(now, actual-charged, b.limiter.config.longestDebt())
+	b.replan(now)
+}
+
+// isWorthKeeping reports whether forgetting the bucket would break a promise.
+func (b *bucket) isWorthKeeping() bool {
+	now := b.lock()
+	defer b.mu.Unlock()
+	return b.budget.gate > now || b.slots != nil && b.slots.inUse(now)
 }
 
 // hold keeps the key quiet for d from now on, or longer if it is held already.
-func (b *bucket) hold(d time.Duration) {
-	b.mu.Lock()
+func (b *bucket) hold(d time.Duration) Replan {
+	now := b.lock()
 	defer b.mu.Unlock()
-	now := b.limiter.now()
-	b.held = max(b.held, now+min(d, forever-now))
+	b.budget.gate = max(b.budget.gate, now+min(d, forever-now))
+	return b.replan(now)
 }
 
-// isHeld reports whether the key is held.
-func (b *bucket) isHeld() bool {
-	b.mu.Lock()
+// adapt tells what adapts how a call went that began at the time began.
+func (b *bucket) adapt(began time.Duration, throttled bool) Replan {
+	now := b.lock()
 	defer b.mu.Unlock()
-	return b.held > b.limiter.now()
+	if b.slots != nil && b.slots.adaptive != nil {
+		b.slots.adaptive.observe(now, began, b.slots.held.Len(), throttled)
+		b.slots.limit = b.slots.adaptive.slots()
+	}
+	if b.cubic == nil || !b.cubic.observe(now, began, throttled) {
+		b.dispatch(now)
+		return Replan{}
+	}
+	b.budget.set(now, rate.Limit(b.cubic.rate), b.limiter.config.burstAt(rate.Limit(b.cubic.rate)))
+	if throttled {
+		return b.replan(now)
+	}
+	b.dispatch(now)
+	return Replan{}
 }
 
-// join takes a token at once, or enters the queue, or refuses because the turn
-// of a newcomer would take longer than limit. It returns the wait that can be
-// foreseen.
-func (b *bucket) join(limit time.Duration) (w *waiter, wait time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.limiter.now()
-	if b.queue.Len() == 0 && b.takeLocked(now) {
-		return nil, 0
-	}
-	if wait = b.foresee(now, b.queue.Len()); wait > limit {
-		return nil, wait
-	}
-	w = &waiter{wake: make(chan struct{}, 1)}
-	w.place = b.queue.PushBack(w)
-	return w, wait
-}
-
-// foresee is how long a request waits that has ahead others before it: until
-// the hold is over, and then for the tokens that the bucket does not have by
-// that time. It is at least a nanosecond.
-func (b *bucket) foresee(now time.Duration, ahead int) time.Duration {
-	hold := max(0, b.held-now)
-	if b.tokens == nil {
-		return max(1, hold)
-	}
-	missing := float64(ahead+1) - b.tokens.TokensAt(b.at(now+min(hold, forever-now)))
-	wait := missing / float64(b.limiter.config.Rate) * float64(time.Second)
-	if wait >= float64(forever-hold) {
-		return forever
-	}
-	return max(1, hold+ceil(max(0, wait)))
-}
-
-// advance takes a token for w if it is at the head and there is one, and else
-// returns how long it has to wait, at the head or for its turn to come there.
-func (b *bucket) advance(w *waiter) (taken, atHead bool, wait time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.limiter.now()
-	switch {
-	case b.queue.Front() != w.place:
-		// Its place is not worth counting: all of the queue may be before it.
-		return false, false, b.foresee(now, b.queue.Len()-1)
-	case b.takeLocked(now):
-		b.removeLocked(w)
-		return true, true, 0
-	}
-	return false, true, b.foresee(now, 0)
-}
-
-// leave removes w from the queue, if it is still there.
-func (b *bucket) leave(w *waiter) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.removeLocked(w)
-}
-
-func (b *bucket) removeLocked(w *waiter) {
-	if w.place == nil {
+// dispatch grants the turns that have come, refuses those for whom it is too
+// late, and sets the timer to the next event.
+func (b *bucket) dispatch(now time.Duration) {
+	q := b.queue
+	if q == nil {
 		return
 	}
-	head := b.queue.Front() == w.place
-	b.queue.Remove(w.place)
-	w.place = nil
-	if head {
-		b.wakeHead()
-	}
-}
-
-// wakeHead makes the one at the head of the queue look again.
-func (b *bucket) wakeHead() {
-	if front := b.queue.Front(); front != nil {
-		select {
-		case front.Value.(*waiter).wake <- struct{}{}:
-		default: // it has been told already
+	for q.count > 0 {
+		if w := q.expired(now); w != nil {
+			b.refuse(w, now, w.tooLate, max(w.due, now+b.budget.forecast(now).wait(0, w.cost)))
+			continue
 		}
+		w := q.next()
+		if b.admit(now, w.cost, w.permit) {
+			q.serve(w)
+			close(w.done)
+			continue
+		}
+		wait := b.budget.forecast(now).wait(0, w.cost)
+		if wait > w.expires-now {
+			b.refuse(w, now, w.tooLate, now+min(wait, forever-now))
+			continue
+		}
+		b.sleep(now, now+min(wait, forever-now))
+		return
+	}
+	b.queue = nil
+	if q.timer != nil {
+		q.timer.Stop()
 	}
 }
 
-// at converts a time since the start to the time that package rate wants.
-func (b *bucket) at(now time.Duration) time.Time { return b.limiter.start.Add(now) }
+// sleep sets the timer to the time turn, when the next in the queue may go, or
+// earlier when something else comes to pass.
+func (b *bucket) sleep(now, turn time.Duration) {
+	q := b.queue
+	if b.slots != nil && !b.slots.free(now) {
+		turn = b.slots.nextLeaseEnd() // or when a call ends, which dispatches
+	}
+	if len(q.expiry) > 0 {
+		turn = min(turn, q.expiry[0].expires+1)
+	}
+	switch {
+	case q.timer == nil:
+		q.timer = time.AfterFunc(turn-now, b.tick)
+	case q.alarm != turn:
+		q.timer.Reset(turn - now)
+	}
+	q.alarm = turn
+}
+
+// tick is called by the timer. One that was stopped too late does no harm.
+func (b *bucket) tick() {
+	now := b.lock()
+	defer b.mu.Unlock()
+	if b.queue != nil {
+		b.queue.alarm = 0
+	}
+	b.dispatch(now)
+}
+
+// refuse sends w away, whose turn would have come at the time due.
+func (b *bucket) refuse(w *waiter, now time.Duration, why Reason, due time.Duration) {
+	b.queue.drop(w)
+	w.refused = &Error{Key: b.key.String(), Reason: why, Wait: max(1, due-now)}
+	close(w.done)
+}
+
+// replan times all who wait again after the budget has changed for the worse,
+// and refuses those for whom it will be too late. It looks at all of them,
+// unless even the last one still comes in time for the first that expires.
+func (b *bucket) replan(now time.Duration) (told Replan) {
+	q := b.queue
+	if q == nil {
+		return told
+	}
+	told.Waiting = q.count
+	f := b.budget.forecast(now)
+	if len(q.expiry) > 0 && f.wait(q.work(), 1) > q.expiry[0].expires-now {
+		var late []*waiter
+		ahead := int64(0)
+		q.walk(func(w *waiter) bool {
+			wait := f.wait(ahead, w.cost)
+			w.due = now + min(wait, forever-now)
+			if wait > w.expires-now {
+				late = append(late, w)
+				return false
+			}
+			ahead += int64(w.cost)
+			return true
+		})
+		for _, w := range late {
+			b.refuse(w, now, w.tooLate, w.due)
+		}
+		told.Refused = len(late)
+	}
+	told.Next = f.wait(0, 1)
+	b.dispatch(now)
+	return told
+}

@@ -30,6 +30,10 @@ const (
 	WaitTooLong Reason = iota + 1
 	// DeadlineTooClose means not over before the deadline of the request's context.
 	DeadlineTooClose
+	// QueueFull means that Config.MaxQueue calls wait already, and that none of
+	// them has to give way: those do whose turn would come last in a lower
+	// lane, or in the same lane because their flow has more calls waiting.
+	QueueFull
 )
 
 // String returns the reason in a few words.
@@ -39,6 +43,8 @@ func (r Reason) String() string {
 		return "longer than may be waited"
 	case DeadlineTooClose:
 		return "too late for the deadline"
+	case QueueFull:
+		return "and the queue is full"
 	}
 	return "unknown"
 }

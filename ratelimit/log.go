@@ -5,7 +5,7 @@ import (
 	"log/slog"
 )
 
-// LogHooks returns hooks that log waits at level Debug, holds at level Info and
+// LogHooks returns hooks that log waits and new plans at level Debug, holds at level Info and
 // refusals at level Warn. A nil logger means slog.Default(), as it is then.
 // A record names the key and nothing else of the request.
 func LogHooks(logger *slog.Logger) Hooks {
@@ -21,6 +21,9 @@ func LogHooks(logger *slog.Logger) Hooks {
 		},
 		Hold: func(h Hold) {
 			log(slog.LevelInfo, "held by the server", slog.String("key", h.Key), slog.Int("status", h.Status), slog.Duration("for", h.For))
+		},
+		Replan: func(r Replan) {
+			log(slog.LevelDebug, "waiting for longer than planned", slog.String("key", r.Key), slog.Int("waiting", r.Waiting), slog.Int("refused", r.Refused), slog.Duration("next", r.Next))
 		},
 		Refused: func(e *Error) {
 			log(slog.LevelWarn, "refused by the rate limit", slog.String("key", e.Key), slog.Duration("wait", e.Wait), slog.String("reason", e.Reason.String()))

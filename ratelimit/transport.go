@@ -1,7 +1,6 @@
 package ratelimit
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
@@ -25,18 +24,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	turn.sent = true
 	resp, err := t.next.RoundTrip(req)
 	if err != nil {
-		if e, ok := errors.AsType[interface {
-			error
-			NotSent() bool
-		}](err); ok && e.NotSent() {
-			turn.bucket.giveBack()
-		}
+		turn.failed(err)
 		return resp, err
 	}
-	if resp != nil && t.limiter.looksAt(resp) {
-		turn.resp = resp
-		t.limiter.learn(turn.bucket, resp)
-		turn.resp = nil
+	if resp != nil {
+		turn.answered(resp)
 	}
 	return resp, nil
 }
@@ -54,7 +46,8 @@ type turn struct {
 	req     *http.Request
 	entry   *keyed.Entry[httpx.Key, bucket]
 	bucket  *bucket
-	token   bool           // a token was taken
+	cost    int            // of tokens that were taken
+	permit  *Permit        // what is remembered of the call, which may hold a slot; or nil
 	sent    bool           // the request belongs to the transport below
 	resp    *http.Response // to be closed if a callback panics
 }
@@ -69,33 +62,70 @@ func (t *turn) come() error {
 	}
 	t.entry = l.acquire(t.req)
 	t.bucket = t.entry.Value()
-	taken, now := t.bucket.take()
+	ctx := t.req.Context()
+	need := ticket{wishes: wishesOf(ctx)}
+	if t.bucket.slots != nil || t.bucket.cubic != nil {
+		t.permit = &Permit{bucket: t.bucket}
+		need.permit = t.permit
+	}
+	taken, now := t.bucket.take(need.wishes.cost, need.permit)
 	l.note(t.entry, now)
 	if taken {
-		t.token = true
+		t.cost = need.wishes.cost
 		return nil
 	}
-	if err := t.bucket.wait(t.req.Context()); err != nil {
-		if refused, ok := errors.AsType[*Error](err); ok && l.config.Hooks.Refused != nil {
-			l.config.Hooks.Refused(refused)
-		}
+	if l.config.Flow != nil && !need.wishes.named {
+		need.wishes.flow = l.config.Flow(t.req)
+	}
+	var err error
+	if t.cost, err = l.enterLate(ctx, t.entry, need); err != nil {
 		return err
 	}
-	t.token = true
-	l.note(t.entry, l.now())
 	if l.config.Ready != nil {
 		return l.config.Ready(t.req)
 	}
 	return nil
 }
 
+// failed takes notice of an error from below.
+func (t *turn) failed(err error) {
+	if notSent(err) {
+		t.bucket.end(t.permit, t.cost, false)
+		t.permit = nil
+	}
+}
+
+// answered takes notice of an answer. Most have nothing to say.
+func (t *turn) answered(resp *http.Response) {
+	config := &t.limiter.config
+	t.resp = resp
+	if config.Check != nil || config.adapts() || throttling(resp) {
+		t.limiter.learn(t.bucket, t.permit, resp)
+	}
+	if config.Cost != nil {
+		if actual, ok := config.Cost(resp); ok {
+			t.bucket.settle(float64(t.cost), actual)
+		}
+	}
+	t.resp = nil
+	if permit := t.permit; permit != nil {
+		t.permit = nil
+		if t.bucket.slots != nil {
+			httpx.Watch(resp, onEnd{permit})
+		}
+	}
+}
+
 // leave gives back what the request holds.
 func (t *turn) leave() {
 	if !t.sent {
 		httpx.Reject(t.req)
-		if t.token {
-			t.bucket.giveBack()
-		}
+	}
+	switch {
+	case !t.sent && t.cost > 0:
+		t.bucket.end(t.permit, t.cost, false)
+	case t.permit != nil:
+		t.bucket.end(t.permit, 0, true)
 	}
 	if t.resp != nil && t.resp.Body != nil {
 		_ = t.resp.Body.Close()
@@ -105,43 +135,49 @@ func (t *turn) leave() {
 	}
 }
 
-// looksAt reports whether resp may have something to say. Most have not.
-func (l *Limiter) looksAt(resp *http.Response) bool {
-	return l.config.Check != nil || throttling(resp)
-}
-
 // throttling reports whether the status of resp may ask for a pause.
 func throttling(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable
 }
 
-// learn holds the key of b if resp asks for it.
-func (l *Limiter) learn(b *bucket, resp *http.Response) {
+// learn holds the key of b if resp asks for it, and tells what adapts.
+func (l *Limiter) learn(b *bucket, p *Permit, resp *http.Response) {
 	asked := time.Duration(0)
-	throttled := throttling(resp)
+	throttled := false
 	if l.config.Check != nil {
 		if err := l.config.Check(resp); err != nil {
 			throttled = true
-			if e, ok := errors.AsType[interface {
-				error
-				RetryAfter() time.Duration
-			}](err); ok {
-				asked = e.RetryAfter()
-			}
+			asked = retryAfter(err)
 		}
 	}
-	if !throttled {
-		return
-	}
-	if asked <= 0 {
+	if asked == 0 && (throttled || throttling(resp)) {
 		asked, _ = header.RetryAfter(resp.Header, time.Now)
 	}
+	if l.config.adapts() {
+		// A 503 that asks for nothing is trouble, not a limit.
+		throttled = throttled || asked > 0 || resp.StatusCode == http.StatusTooManyRequests
+		l.tell(b, b.adapt(p.since, throttled))
+	}
+	l.hold(b, resp.StatusCode, asked)
+}
+
+// hold holds the key of b if an answer asks for it.
+func (l *Limiter) hold(b *bucket, status int, asked time.Duration) {
 	asked = min(asked, l.config.MaxRetryAfter)
 	if asked <= 0 {
 		return
 	}
-	b.hold(asked)
+	told := b.hold(asked)
 	if l.config.Hooks.Hold != nil {
-		l.config.Hooks.Hold(Hold{Key: b.key.String(), Status: resp.StatusCode, For: asked})
+		l.config.Hooks.Hold(Hold{Key: b.key.String(), Status: status, For: asked})
+	}
+	l.tell(b, told)
+}
+
+// tell tells the hook of a new plan, if anybody waits whom it concerns.
+func (l *Limiter) tell(b *bucket, told Replan) {
+	if hook := l.config.Hooks.Replan; hook != nil && told.Waiting > 0 {
+		told.Key = b.key.String()
+		hook(told)
 	}
 }

@@ -9,56 +9,95 @@ import (
 // forever stands for a wait without a limit.
 const forever = time.Duration(math.MaxInt64)
 
-// wait waits for a token and takes it, or refuses as soon as it can be known
-// that the wait would be too long: on arrival, at the head of the queue, or when
-// the time is up.
-func (b *bucket) wait(ctx context.Context) error {
-	begin := b.limiter.now()
+// ticket is what a call needs of its bucket.
+type ticket struct {
+	wishes wishes
+	permit *Permit // nil when nothing of the call is to be remembered
+}
+
+// wait waits for the turn of a call, or refuses as soon as it can be known that
+// the wait would be too long: on arrival, when the plan changes, at the head of
+// the queue, or when the time is up.
+func (b *bucket) wait(ctx context.Context, t ticket) (refused *Error, gone error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	w := &waiter{cost: t.wishes.cost, priority: t.wishes.priority, permit: t.permit, done: make(chan struct{})}
+	told, refused := b.join(ctx, w, t.wishes.flow)
+	if refused != nil {
+		return refused, nil
+	}
+	served := false
+	defer func() {
+		if !served {
+			b.leave(w)
+		}
+	}()
+	if hook := b.limiter.config.Hooks.Wait; hook != nil && told.For > 0 {
+		hook(told)
+	}
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	served = w.refused == nil
+	return w.refused, nil
+}
+
+// join enters the queue, or refuses because the turn of a newcomer would take
+// longer than he can wait. It tells of no wait if the turn has come at once.
+func (b *bucket) join(ctx context.Context, w *waiter, flow string) (Wait, *Error) {
+	now := b.lock()
+	defer b.mu.Unlock()
 	limit, reason := b.limiter.patience(ctx)
-	w, foreseen := b.join(limit)
-	if w == nil {
-		if foreseen == 0 {
-			return nil
-		}
-		return &Error{Key: b.key.String(), Reason: reason, Wait: foreseen}
+	ahead, queued := int64(0), 0
+	if b.queue != nil {
+		ahead, queued = b.queue.ahead(w.priority, flow, w.cost), b.queue.count
+	} else if b.admit(now, w.cost, w.permit) {
+		close(w.done)
+		return Wait{}, nil
 	}
-	defer b.leave(w)
-	if hook := b.limiter.config.Hooks.Wait; hook != nil {
-		hook(Wait{Key: b.key.String(), For: foreseen})
+	wait := b.budget.forecast(now).wait(ahead, w.cost)
+	if wait > limit {
+		return Wait{}, &Error{Key: b.key.String(), Reason: reason, Wait: wait}
 	}
-	timer := time.NewTimer(foreseen)
-	defer timer.Stop()
-	for {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+	if queued >= b.limiter.config.MaxQueue {
+		loser := b.queue.loser(w.priority, flow, w.cost)
+		if loser == nil {
+			return Wait{}, &Error{Key: b.key.String(), Reason: QueueFull, Wait: wait}
 		}
-		taken, atHead, pause := b.advance(w)
-		if taken {
-			return nil
-		}
-		left := forever
-		if limit < forever {
-			left = limit - (b.limiter.now() - begin)
-		}
-		if atHead && pause > left || left < 0 {
-			return &Error{Key: b.key.String(), Reason: reason, Wait: pause}
-		}
-		if !atHead {
-			pause = left // somebody will wake it
-			if left < forever {
-				pause++ // and if nobody does, the time is up
-			}
-		}
-		timer.Reset(pause)
-		select {
-		case <-timer.C:
-		case <-w.wake:
-		case <-ctx.Done():
-		}
+		b.refuse(loser, now, QueueFull, loser.due)
+	}
+	if b.queue == nil {
+		b.queue = newQueue()
+	}
+	w.due, w.tooLate = now+min(wait, forever-now), reason
+	w.expires = now + min(limit, forever-now)
+	b.queue.push(w, flow)
+	b.dispatch(now)
+	if !w.queued { // it came first, or those before it have gone just now
+		return Wait{}, nil
+	}
+	return Wait{Key: b.key.String(), For: wait, Ahead: queued, Priority: w.priority}, nil
+}
+
+// leave takes w out of the queue or, if its turn has come, gives that back.
+func (b *bucket) leave(w *waiter) {
+	now := b.lock()
+	defer b.mu.Unlock()
+	switch {
+	case w.queued:
+		b.queue.drop(w)
+		b.dispatch(now)
+	case w.refused == nil:
+		b.endLocked(now, w.permit, w.cost, false)
 	}
 }
 
-// patience is how long a request may wait, and what to call it when that is not
+// patience is how long a call may wait, and what to call it when that is not
 // enough.
 func (l *Limiter) patience(ctx context.Context) (time.Duration, Reason) {
 	limit, reason := forever, WaitTooLong
@@ -77,11 +116,17 @@ func (l *Limiter) patience(ctx context.Context) (time.Duration, Reason) {
 	return limit, reason
 }
 
-// ceil converts nanoseconds to a duration, rounding up so that a wait does not
-// become none.
-func ceil(ns float64) time.Duration {
-	if ns >= float64(forever) {
-		return forever
+// shadow takes what a call needs whether it is there or not, and returns how
+// long it would have waited, or the refusal. It is then charged nothing.
+func (b *bucket) shadow(ctx context.Context, t ticket) (Wait, *Error) {
+	now := b.lock()
+	defer b.mu.Unlock()
+	limit, reason := b.limiter.patience(ctx)
+	wait := b.budget.forecast(now).wait(0, t.wishes.cost)
+	b.begin(now, t.permit)
+	if wait > limit {
+		return Wait{}, &Error{Key: b.key.String(), Reason: reason, Wait: wait}
 	}
-	return time.Duration(math.Ceil(ns))
+	b.budget.charge(now, t.wishes.cost)
+	return Wait{Key: b.key.String(), For: wait, Priority: t.wishes.priority}, nil
 }

@@ -1,0 +1,143 @@
+package ratelimit
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/httpx"
+)
+
+// Permit is the leave to do one piece of work, from [Limiter.Acquire]. Its
+// methods are safe for concurrent use.
+type Permit struct {
+	bucket *bucket
+	cost   int
+	ended  atomic.Bool
+
+	// The lock of the bucket guards these.
+	since time.Duration // when the work began
+	slot  *list.Element // nil when it holds none, or its lease is over
+}
+
+// Acquire waits for its turn under key like a request. It is for work that is
+// not HTTP; its keys are apart from those of requests unless Config.Key returns
+// the same ones. The context may carry [WithPriority], [WithFlow] and
+// [WithCost].
+//
+// It returns an [*Error] at once if the turn can't come in time, or the cause
+// of ctx if that ends while it waits. Otherwise Release must be called when the
+// work is over. With Config.MaxInFlight, a permit that was forgotten counts
+// until its lease ends.
+func (l *Limiter) Acquire(ctx context.Context, key string) (*Permit, error) {
+	entry := l.buckets.Acquire(httpx.Key{Name: key}, l.recently())
+	defer entry.Release()
+	p := &Permit{bucket: entry.Value()}
+	t := ticket{wishes: wishesOf(ctx), permit: p}
+	cost, err := l.enter(ctx, entry, t)
+	if err != nil {
+		return nil, err
+	}
+	p.cost = cost
+	return p, nil
+}
+
+// Settle replaces the cost that was charged for the permit, 1 or that of
+// [WithCost], by the actual one: the difference is charged or given back. A
+// debt keeps the key quiet for at most Config.MaxRetryAfter. A cost that is
+// negative or no number is ignored. It may be called once, before or after
+// Release, and not for work that was not sent.
+func (p *Permit) Settle(actual float64) {
+	p.bucket.settle(float64(p.cost), actual)
+}
+
+// Release says that the work is over and how it went; only the first call
+// counts. An error whose NotSent method says true gives back what was charged.
+// One whose RetryAfter method gives a time holds the key, as the Retry-After of
+// an answer would.
+func (p *Permit) Release(err error) {
+	if !p.ended.CompareAndSwap(false, true) {
+		return
+	}
+	b := p.bucket
+	if notSent(err) {
+		b.end(p, p.cost, false)
+		return
+	}
+	asked, told := retryAfter(err), Replan{}
+	if b.limiter.config.adapts() {
+		told = b.adapt(p.since, asked > 0)
+	}
+	b.end(p, 0, true)
+	b.limiter.tell(b, told)
+	b.limiter.hold(b, 0, asked)
+}
+
+// Do calls fn in its turn under key, and releases the permit with what fn
+// returned. If fn panics or ends its goroutine, the work counts as done. See
+// [Limiter.Acquire].
+func (l *Limiter) Do(ctx context.Context, key string, fn func(context.Context) error) error {
+	p, err := l.Acquire(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer p.Release(nil) // if fn does not return
+	err = fn(ctx)
+	p.Release(err)
+	return err
+}
+
+// onEnd frees the slot of a request when its answer has been read.
+type onEnd struct{ permit *Permit }
+
+// End is called when the body of the answer has ended.
+func (o onEnd) End(error) { o.permit.bucket.end(o.permit, 0, true) }
+
+// notSent reports whether err says that nothing was sent.
+func notSent(err error) bool {
+	e, ok := errors.AsType[interface {
+		error
+		NotSent() bool
+	}](err)
+	return ok && e.NotSent()
+}
+
+// retryAfter is the wait that err asks for, or 0.
+func retryAfter(err error) time.Duration {
+	e, ok := errors.AsType[interface {
+		error
+		RetryAfter() time.Duration
+	}](err)
+	if !ok {
+		return 0
+	}
+	return max(0, e.RetryAfter())
+}
+
+// Plan returns how long it takes, from now on, until n more calls of cost 1
+// under key could have been sent, if those that wait already go first and
+// nothing else changes: the end of a batch, told before it begins. The key is
+// as [Limiter.Snapshot] shows it; one that is not known yet has a full bucket.
+// Nothing is sent and nothing charged. It does not foresee how long calls take,
+// which matters when Config.MaxInFlight is small. Where it can't be told, it is
+// the longest duration that there is.
+func (l *Limiter) Plan(key string, n int) time.Duration {
+	if n <= 0 {
+		return 0
+	}
+	b, release := l.peek(key)
+	defer release()
+	now := b.lock()
+	defer b.mu.Unlock()
+	f, ahead := b.budget.forecast(now), int64(n-1)
+	if b.queue != nil {
+		ahead += min(b.queue.work(), math.MaxInt64-ahead)
+	}
+	if wait := f.wait(ahead, 1); wait > 1 {
+		return wait
+	}
+	return 0
+}
