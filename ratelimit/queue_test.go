@@ -399,3 +399,33 @@ func TestConservation(t *testing.T) {
 		require.Zero(t, s.Waiting)
 	})
 }
+
+// When a hold comes, exactly those are refused who could not be served in time.
+func TestReplanIsExact(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(30) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(seed, 3))
+				w := newCrew(t, ratelimit.Config{Rate: 5, Burst: 1})
+				time.Sleep(time.Second)
+				p, err := w.limiter.Acquire(t.Context(), "key")
+				require.NoError(t, err)
+				for i := range 60 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(20_000))*ms)
+					defer cancel()
+					ctx = ratelimit.WithPriority(ctx, ratelimit.Priority(random.IntN(3)-1))
+					w.sends(ratelimit.WithFlow(ctx, fmt.Sprint(random.IntN(4))), fmt.Sprint(i))
+				}
+				time.Sleep(time.Second)
+				p.Release(throttledFor(time.Duration(random.IntN(8000)) * ms))
+				synctest.Wait()
+				refused := len(w.refused)
+				w.wg.Wait()
+				require.Len(t, w.refused, refused, "nobody is refused later")
+				require.Len(t, w.served, 60-refused)
+			})
+		})
+	}
+}
