@@ -73,8 +73,9 @@ type Config struct {
 	// to MaxInFlight. It is for APIs that limit concurrency and not the rate. It
 	// starts with 20 and adds one for each answer while at least half of what is
 	// allowed is in use. A 429, a 503 with Retry-After and what Check finds cut
-	// the limit by a tenth, once for all calls that were under way. After the
-	// first cut it grows by one for each round of answers.
+	// the limit by a tenth, once for all calls that were under way. After a cut it
+	// grows by an eighth of a call in the first round of answers, and by an eighth
+	// more than that in each further one.
 	AdaptiveConcurrency bool
 
 	// AdaptiveRate finds out the rate that a server takes when its answers do

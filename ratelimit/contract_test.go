@@ -27,6 +27,13 @@ func TestContract(t *testing.T) {
 		"never waits":      {Rate: 0.1, MaxWait: -1},
 		"waits for little": {Rate: 0.5, MaxWait: time.Second},
 		"ignores servers":  {Rate: 10, MaxRetryAfter: -1},
+		"a few in flight":  {MaxInFlight: 2, Lease: time.Minute},
+		"one in flight":    {Rate: 5, MaxInFlight: 1},
+		"lanes and flows":  {Rate: 5, MaxQueue: 3, Flow: func(req *http.Request) string { return req.Method }},
+		"adaptive":         {AdaptiveRate: true, AdaptiveConcurrency: true},
+		"adaptive, capped": {Rate: 10, MaxInFlight: 5, AdaptiveRate: true, AdaptiveConcurrency: true},
+		"true costs":       {Rate: 10, Cost: func(*http.Response) (float64, bool) { return 3.5, true }},
+		"shadow":           {Rate: 1, MaxInFlight: 1, MaxWait: time.Second, Shadow: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -35,12 +42,18 @@ func TestContract(t *testing.T) {
 				Hooked: func(callback func()) rttest.Middleware {
 					c := c
 					c.Rate, c.Burst = 500, 1
+					if c.MaxInFlight > 0 {
+						c.MaxInFlight = 1
+					}
 					c.Ready = func(*http.Request) error { callback(); return nil }
 					c.Check = func(*http.Response) error { callback(); return nil }
 					c.Key = func(req *http.Request) string { callback(); return req.URL.Host }
+					c.Flow = func(*http.Request) string { callback(); return "flow" }
+					c.Cost = func(*http.Response) (float64, bool) { callback(); return 1, true }
 					c.Hooks = ratelimit.Hooks{
 						Wait:    func(ratelimit.Wait) { callback() },
 						Hold:    func(ratelimit.Hold) { callback() },
+						Replan:  func(ratelimit.Replan) { callback() },
 						Refused: func(*ratelimit.Error) { callback() },
 					}
 					return newLimiter(t, c).Wrap

@@ -45,7 +45,7 @@ type Replan struct {
 type Hold struct {
 	// Key is that of the bucket.
 	Key string
-	// Status is that of the answer.
+	// Status is that of the answer; 0 if the error of a [Permit] or of Do asked.
 	Status int
 	// For is how long the answer holds the key, after Config.MaxRetryAfter was
 	// applied. An earlier hold may last longer.

@@ -450,10 +450,12 @@ func TestManyCallersKeepTheRate(t *testing.T) {
 
 func TestInvalidConfig(t *testing.T) {
 	t.Parallel()
-	_, err := ratelimit.New(ratelimit.Config{Rate: rate.Limit(math.NaN()), Burst: -1, MaxKeys: -2})
+	_, err := ratelimit.New(ratelimit.Config{Rate: rate.Limit(math.NaN()), Burst: -1, MaxKeys: -2, MaxQueue: -3, MaxInFlight: -4})
 	require.EqualError(t, err, strings.Join([]string{
 		"ratelimit: Config.Rate is NaN: must be a number that is not negative",
 		"ratelimit: Config.Burst is -1: must be between 0 and 2^30",
+		"ratelimit: Config.MaxQueue is -3: must not be negative",
+		"ratelimit: Config.MaxInFlight is -4: must not be negative",
 		"ratelimit: Config.MaxKeys is -2: must not be negative",
 	}, "\n"))
 	_, err = ratelimit.New(ratelimit.Config{Rate: -1})
@@ -468,6 +470,8 @@ func TestExtremeConfigsWork(t *testing.T) {
 		{Rate: math.MaxFloat64, Burst: 1 << 30, IdleTimeout: -1},
 		{Rate: 1e-300, Burst: 1 << 30},
 		{MaxKeys: 1},
+		{Rate: math.MaxFloat64, AdaptiveRate: true, AdaptiveConcurrency: true, MaxInFlight: math.MaxInt, Lease: math.MaxInt64},
+		{Rate: 1, MaxWait: math.MaxInt64, MaxQueue: math.MaxInt},
 	} {
 		resp, err := newLimiter(t, c).Wrap(rttest.NewScript()).RoundTrip(newRequest(t, "api.example.com"))
 		require.NoError(t, err)

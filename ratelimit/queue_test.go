@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -109,6 +110,7 @@ func TestInteractiveOvertakes(t *testing.T) {
 			w.sends(t.Context(), "n")
 		}
 		time.Sleep(10*time.Second + 1)
+		synctest.Wait()
 		served := len(w.served)
 		w.sends(ratelimit.WithPriority(t.Context(), ratelimit.Interactive), "i")
 		w.wg.Wait()
@@ -202,7 +204,7 @@ func TestForecast(t *testing.T) {
 				for range 60 {
 					ctx := ratelimit.WithCost(t.Context(), cost())
 					ctx = ratelimit.WithPriority(ctx, ratelimit.Priority(random.IntN(3)-1))
-					ctx = ratelimit.WithFlow(ctx, fmt.Sprint(random.IntN(flows)))
+					ctx = ratelimit.WithFlow(ctx, strconv.Itoa(random.IntN(flows)))
 					switch random.IntN(5) {
 					case 0:
 						time.Sleep(time.Duration(random.IntN(300)) * ms)
@@ -215,7 +217,7 @@ func TestForecast(t *testing.T) {
 				}
 				time.Sleep(time.Second) // the last of the cancelled has gone
 				ctx := ratelimit.WithPriority(t.Context(), ratelimit.Priority(random.IntN(3)-1))
-				ctx = ratelimit.WithCost(ratelimit.WithFlow(ctx, fmt.Sprint(random.IntN(flows))), cost())
+				ctx = ratelimit.WithCost(ratelimit.WithFlow(ctx, strconv.Itoa(random.IntN(flows))), cost())
 				come := time.Since(w.begin)
 				told = 0
 				w.sends(ctx, "last")
@@ -272,14 +274,14 @@ func TestHoldRefusesThoseWhoCannotWait(t *testing.T) {
 		p, err := w.limiter.Acquire(t.Context(), "key")
 		require.NoError(t, err)
 		w.begin = time.Now()
-		for i, patience := range []time.Duration{5, 14, 0, 13, 13} {
+		for i, patience := range []time.Duration{5 * time.Second, 14 * time.Second, 0, 13 * time.Second, 13 * time.Second} {
 			ctx := t.Context()
 			if patience > 0 {
 				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, patience*time.Second+ms)
+				ctx, cancel = context.WithTimeout(ctx, patience+ms)
 				defer cancel()
 			}
-			w.sends(ctx, fmt.Sprint(i))
+			w.sends(ctx, strconv.Itoa(i))
 		}
 		time.Sleep(500 * ms)
 		p.Release(throttledFor(10 * time.Second)) // until 10.5, when the bucket is full again
@@ -362,7 +364,7 @@ func TestConservation(t *testing.T) {
 					time.AfterFunc(time.Duration(random.IntN(5000))*ms, cancel)
 				}
 				ctx = ratelimit.WithPriority(ctx, ratelimit.Priority(random.IntN(3)-1))
-				ctx = ratelimit.WithFlow(ctx, fmt.Sprint(random.IntN(10)))
+				ctx = ratelimit.WithFlow(ctx, strconv.Itoa(random.IntN(10)))
 				p, err := l.Acquire(ctx, "key")
 				mu.Lock()
 				ended++
@@ -416,7 +418,7 @@ func TestReplanIsExact(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(20_000))*ms)
 					defer cancel()
 					ctx = ratelimit.WithPriority(ctx, ratelimit.Priority(random.IntN(3)-1))
-					w.sends(ratelimit.WithFlow(ctx, fmt.Sprint(random.IntN(4))), fmt.Sprint(i))
+					w.sends(ratelimit.WithFlow(ctx, strconv.Itoa(random.IntN(4))), strconv.Itoa(i))
 				}
 				time.Sleep(time.Second)
 				p.Release(throttledFor(time.Duration(random.IntN(8000)) * ms))
@@ -428,4 +430,10 @@ func TestReplanIsExact(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestPriority(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "batch normal interactive", fmt.Sprint(ratelimit.Batch, " ", ratelimit.Normal, " ", ratelimit.Interactive))
+	require.Equal(t, ratelimit.Normal, ratelimit.Priority(0))
 }
