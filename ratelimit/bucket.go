@@ -155,14 +155,18 @@ func (b *bucket) dispatch(now time.Duration) {
 		return
 	}
 	for q.count > 0 {
-		if w := q.expired(now); w != nil {
-			b.refuse(w, now, w.tooLate, max(w.due, now+b.budget.forecast(now).wait(0, w.cost)))
+		if w := q.expired(now - 1); w != nil {
+			b.refuseExpired(w, now)
 			continue
 		}
 		w := q.next()
 		if b.admit(now, w.cost, w.permit) {
 			q.serve(w)
 			close(w.done)
+			continue
+		}
+		if w := q.expired(now); w != nil { // nobody goes at this time, so it is over for him
+			b.refuseExpired(w, now)
 			continue
 		}
 		wait := b.budget.forecast(now).wait(0, w.cost)
@@ -187,7 +191,7 @@ func (b *bucket) sleep(now, turn time.Duration) {
 		turn = b.slots.nextLeaseEnd() // or when a call ends, which dispatches
 	}
 	if len(q.expiry) > 0 {
-		turn = min(turn, q.expiry[0].expires+1)
+		turn = min(turn, q.expiry[0].expires)
 	}
 	switch {
 	case q.timer == nil:
@@ -206,6 +210,12 @@ func (b *bucket) tick() {
 		b.queue.alarm = 0
 	}
 	b.dispatch(now)
+}
+
+// refuseExpired sends w away, whose time is up, perhaps because others came who
+// went first. Where it stands now is not worth counting.
+func (b *bucket) refuseExpired(w *waiter, now time.Duration) {
+	b.refuse(w, now, w.tooLate, max(w.due, now+min(b.budget.forecast(now).wait(0, w.cost), forever-now)))
 }
 
 // refuse sends w away, whose turn would have come at the time due.

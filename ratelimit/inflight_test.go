@@ -172,10 +172,10 @@ func TestAdaptiveConcurrency(t *testing.T) {
 		for _, workers := range []int{40, 8, 120} {
 			f.workers = workers
 			call := func() { _ = l.Do(t.Context(), "key", f.work) }
-			crowdOf(300, 60*time.Second, call) // finds it
+			crowdOf(200, 20*time.Second, call) // finds it
 			f.done, f.throttled = 0, 0
-			crowdOf(300, 60*time.Second, call)
-			possible := float64(workers) * 600
+			crowdOf(200, 20*time.Second, call)
+			possible := float64(workers) * 200
 			require.Greater(t, float64(f.done), 0.85*possible, "of %d workers", workers)
 			require.Less(t, float64(f.throttled), 0.05*float64(f.done), "of %d workers", workers)
 			require.InDelta(t, workers, l.Snapshot()[0].MaxInFlight, max(3, 0.25*float64(workers)))
@@ -236,10 +236,10 @@ func TestAdaptiveRate(t *testing.T) {
 		require.Zero(t, l.Snapshot(), "nothing is known")
 		for _, rate := range []float64{50, 10, 200} {
 			f.rate = rate
-			crowdOf(100, 60*time.Second, call)
+			crowdOf(50, 60*time.Second, call) // finds it
 			f.good, f.throttled = 0, 0
-			crowdOf(100, 120*time.Second, call)
-			possible := rate * 120
+			crowdOf(50, 60*time.Second, call)
+			possible := rate * 60
 			t.Logf("%v per second: %.0f%% of the possible, %d throttled", rate, 100*float64(f.good)/possible, f.throttled)
 			require.Greater(t, float64(f.good), 0.7*possible, "at %v", rate)
 			require.Less(t, float64(f.throttled), 0.05*float64(f.good), "at %v", rate)

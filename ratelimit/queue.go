@@ -131,9 +131,9 @@ func (q *queue) removed(w *waiter) {
 	}
 }
 
-// expired returns a waiter for whom it is too late at the time now, or nil.
+// expired returns a waiter for whom it is too late after the time now, or nil.
 func (q *queue) expired(now time.Duration) *waiter {
-	if len(q.expiry) > 0 && q.expiry[0].expires < now {
+	if len(q.expiry) > 0 && q.expiry[0].expires <= now {
 		return q.expiry[0]
 	}
 	return nil

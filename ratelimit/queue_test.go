@@ -415,7 +415,8 @@ func TestReplanIsExact(t *testing.T) {
 				p, err := w.limiter.Acquire(t.Context(), "key")
 				require.NoError(t, err)
 				for i := range 60 {
-					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(20_000))*ms)
+					// Turns fall on whole milliseconds, but for rounding.
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(20_000))*ms+ms/2)
 					defer cancel()
 					ctx = ratelimit.WithPriority(ctx, ratelimit.Priority(random.IntN(3)-1))
 					w.sends(ratelimit.WithFlow(ctx, strconv.Itoa(random.IntN(4))), strconv.Itoa(i))
