@@ -30,7 +30,7 @@ type bucket struct {
 }
 
 func (l *Limiter) newBucket(key httpx.Key) *bucket {
-	b := &bucket{limiter: l, key: key, budget: budget{start: l.start}}
+	b := &bucket{limiter: l, key: key, budget: budget{start: &l.start}}
 	if l.config.Rate > 0 {
 		b.budget.tokens = rate.NewLimiter(l.config.Rate, l.config.Burst)
 	}
@@ -103,13 +103,22 @@ func (b *bucket) endLocked(now time.Duration, p *Permit, cost int, sent bool) {
 
 // settle replaces what a call was charged by what it has cost.
 func (b *bucket) settle(charged, actual float64) {
-	if !(actual >= 0) {
+	if charged == 0 || !(actual >= 0) {
 		return
 	}
 	now := b.lock()
 	defer b.mu.Unlock()
-	b.budget.settle(now, actual-charged, b.limiter.config.longestDebt())
-	b.replan(now)
+	extra := actual - charged
+	b.budget.settle(now, extra, b.limiter.config.longestDebt())
+	// Looking at all who wait has to be worth it. Those for whom a small debt
+	// comes in between learn it when they are next, or when their time is up.
+	if q := b.queue; q != nil && extra > 0 {
+		if q.unplanned += extra; q.unplanned >= float64(q.work())/16 {
+			b.replan(now)
+			return
+		}
+	}
+	b.dispatch(now)
 }
 
 // isWorthKeeping reports whether forgetting the bucket would break a promise.
@@ -123,7 +132,11 @@ func (b *bucket) isWorthKeeping() bool {
 func (b *bucket) hold(d time.Duration) Replan {
 	now := b.lock()
 	defer b.mu.Unlock()
-	b.budget.gate = max(b.budget.gate, now+min(d, forever-now))
+	until := now + min(d, forever-now)
+	if until <= b.budget.gate {
+		return Replan{}
+	}
+	b.budget.gate = until
 	return b.replan(now)
 }
 
@@ -233,7 +246,7 @@ func (b *bucket) replan(now time.Duration) (told Replan) {
 	if q == nil {
 		return told
 	}
-	told.Waiting = q.count
+	told.Waiting, q.unplanned = q.count, 0
 	f := b.budget.forecast(now)
 	if len(q.expiry) > 0 && f.wait(q.work(), 1) > q.expiry[0].expires-now {
 		var late []*waiter

@@ -16,7 +16,7 @@ import (
 // moved when the server asks for a pause, and giving one back leaves a hole or
 // lets two go at once.
 type budget struct {
-	start  time.Time     // of the times below
+	start  *time.Time    // of all times, that of the Limiter
 	tokens *rate.Limiter // nil when there is no rate
 	gate   time.Duration // nothing is sent before this time
 	rest   float64       // a fraction of a token that settling has left over

@@ -18,7 +18,9 @@ type Error struct {
 	// Reason says what the wait was too long for.
 	Reason Reason
 	// Wait is the time, from the refusal on, after which the request could
-	// have been sent, as far as could be foreseen. It is positive.
+	// have been sent, as far as could be foreseen. It is positive. Nobody knows
+	// how long calls take that are under way: for one that waits for those,
+	// because of Config.MaxInFlight, it is the least.
 	Wait time.Duration
 }
 

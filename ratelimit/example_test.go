@@ -83,3 +83,63 @@ func ExampleConfig_ready() {
 	fmt.Println(client.Transport != nil)
 	// Output: true
 }
+
+// A person at a screen does not wait behind a nightly batch.
+func ExampleWithPriority() {
+	limiter, err := ratelimit.New(ratelimit.Config{Rate: 20})
+	if err != nil {
+		panic(err)
+	}
+	client := &http.Client{Transport: limiter.Wrap(http.DefaultTransport)}
+
+	ctx := ratelimit.WithPriority(context.Background(), ratelimit.Batch)
+	ctx = ratelimit.WithFlow(ctx, "nightly report") // takes turns with other jobs
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://api.example.com/orders", nil)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(client.Transport != nil, req.Method)
+	// Output: true GET
+}
+
+// A query whose price is known only afterwards.
+func ExamplePermit_Settle() {
+	limiter, err := ratelimit.New(ratelimit.Config{Rate: 50, Burst: 1000})
+	if err != nil {
+		panic(err)
+	}
+	ctx := ratelimit.WithCost(context.Background(), 300) // an estimate
+	permit, err := limiter.Acquire(ctx, "points")
+	if err != nil {
+		panic(err)
+	}
+	defer permit.Release(nil)
+	permit.Settle(120) // what the answer said
+	fmt.Printf("%.0f points are left\n", limiter.Snapshot()[0].Tokens)
+	// Output: 880 points are left
+}
+
+func ExampleLimiter_Do() {
+	limiter, err := ratelimit.New(ratelimit.Config{MaxInFlight: 4})
+	if err != nil {
+		panic(err)
+	}
+	err = limiter.Do(context.Background(), "warehouse", func(context.Context) error {
+		fmt.Println("at most four at once")
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// at most four at once
+	// <nil>
+}
+
+// How long a batch will take is known before it begins.
+func ExampleLimiter_Plan() {
+	limiter, err := ratelimit.New(ratelimit.Config{Rate: 5, Burst: 1})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(limiter.Plan("https://api.example.com", 3001))
+	// Output: 10m0s
+}

@@ -59,15 +59,16 @@ func (p *Permit) Settle(actual float64) {
 // One whose RetryAfter method gives a time holds the key, as the Retry-After of
 // an answer would.
 func (p *Permit) Release(err error) {
+	unsent, asked := notSent(err), retryAfter(err) // which may panic
 	if !p.ended.CompareAndSwap(false, true) {
 		return
 	}
 	b := p.bucket
-	if notSent(err) {
+	if unsent {
 		b.end(p, p.cost, false)
 		return
 	}
-	asked, told := retryAfter(err), Replan{}
+	told := Replan{}
 	if b.limiter.config.adapts() {
 		told = b.adapt(p.since, asked > 0)
 	}

@@ -8,7 +8,8 @@ import (
 // A queue is the waiters of one bucket. It exists only while there are some.
 //
 // The lanes share the tokens as the flows of a lane do, on a clock of their own
-// that a token of a lane moves by the lane's stride. The lock of the bucket
+// that a token of a lane moves by the lane's stride. The clocks begin anew with
+// each queue; without that they last for 10^17 tokens. The lock of the bucket
 // guards all of it.
 type queue struct {
 	lanes  [3]lane
@@ -18,6 +19,8 @@ type queue struct {
 	expiry expiryHeap
 	timer  *time.Timer
 	alarm  time.Duration // what the timer is set to
+
+	unplanned float64 // tokens charged since replan looked at all who wait
 }
 
 // waiter is a call in the queue.
