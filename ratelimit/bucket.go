@@ -140,7 +140,9 @@ func (b *bucket) hold(d time.Duration) Replan {
 	return b.replan(now)
 }
 
-// adapt tells what adapts how a call went that began at the time began.
+// adapt tells what adapts how a call went that began at the time began. A cut of
+// the rate is a new plan; what happens to it otherwise is too little to look at
+// all who wait.
 func (b *bucket) adapt(began time.Duration, throttled bool) Replan {
 	now := b.lock()
 	defer b.mu.Unlock()
@@ -148,12 +150,15 @@ func (b *bucket) adapt(began time.Duration, throttled bool) Replan {
 		b.slots.adaptive.observe(now, began, b.slots.held.Len(), throttled)
 		b.slots.limit = b.slots.adaptive.slots()
 	}
-	if b.cubic == nil || !b.cubic.observe(now, began, throttled) {
+	if b.cubic == nil {
 		b.dispatch(now)
 		return Replan{}
 	}
-	b.budget.set(now, rate.Limit(b.cubic.rate), b.limiter.config.burstAt(rate.Limit(b.cubic.rate)))
-	if throttled {
+	before := b.cubic.rate
+	if b.cubic.observe(now, began, throttled) {
+		b.budget.set(now, rate.Limit(b.cubic.rate), b.limiter.config.burstAt(rate.Limit(b.cubic.rate)))
+	}
+	if throttled && b.cubic.rate != before {
 		return b.replan(now)
 	}
 	b.dispatch(now)

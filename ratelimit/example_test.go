@@ -104,7 +104,7 @@ func ExampleWithPriority() {
 
 // A query whose price is known only afterwards.
 func ExamplePermit_Settle() {
-	limiter, err := ratelimit.New(ratelimit.Config{Rate: 50, Burst: 1000})
+	limiter, err := ratelimit.New(ratelimit.Config{Rate: 0.01, Burst: 1000})
 	if err != nil {
 		panic(err)
 	}

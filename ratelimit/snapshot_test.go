@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -125,4 +126,14 @@ func TestShadow(t *testing.T) {
 		}
 		require.Zero(t, l.Snapshot()[0].InFlight)
 	})
+}
+
+// Whatever keys come, no more than MaxKeys are remembered.
+func TestKeysAreBounded(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(t, ratelimit.Config{Rate: 1, MaxKeys: 100, AdaptiveRate: true, AdaptiveConcurrency: true})
+	for i := range 20_000 {
+		require.NoError(t, l.Do(t.Context(), strconv.Itoa(i), func(context.Context) error { return nil }))
+	}
+	require.Len(t, l.Snapshot(), 100)
 }

@@ -116,22 +116,23 @@ func (t *turn) answered(resp *http.Response) {
 	}
 }
 
-// leave gives back what the request holds.
+// leave gives back what the request holds, and closes bodies at last: those
+// are other people's code.
 func (t *turn) leave() {
-	if !t.sent {
-		httpx.Reject(t.req)
-	}
 	switch {
 	case !t.sent && t.cost > 0:
 		t.bucket.end(t.permit, t.cost, false)
 	case t.permit != nil:
 		t.bucket.end(t.permit, 0, true)
 	}
-	if t.resp != nil && t.resp.Body != nil {
-		_ = t.resp.Body.Close()
-	}
 	if t.entry != nil {
 		t.entry.Release()
+	}
+	if !t.sent {
+		httpx.Reject(t.req)
+	}
+	if t.resp != nil && t.resp.Body != nil {
+		_ = t.resp.Body.Close()
 	}
 }
 
