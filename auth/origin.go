@@ -1,0 +1,70 @@
+package auth
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/holdfast-go/holdfast/internal/httpx"
+)
+
+// maxHops is how many redirects are followed back. http.Client gives up after
+// ten; beyond these the way of a request counts as unknown.
+const maxHops = 100
+
+// objection is why req gets no credentials; 0 if it does.
+func (g *Guard) objection(req *http.Request) Reason {
+	if req.URL == nil {
+		return UnknownOrigin
+	}
+	if reason := g.misplaced(req); reason != 0 {
+		return reason
+	}
+	if req.URL.Scheme != "https" && !g.allowHTTP && !loopback(req) {
+		return PlainHTTP
+	}
+	return 0
+}
+
+// misplaced goes back along the redirects that have led to req. All of them
+// must have been where the credentials belong: a foreign server that sends a
+// client back with a request of its choice is no better than one that keeps it.
+func (g *Guard) misplaced(req *http.Request) Reason {
+	if req.Response == nil && g.origins == nil {
+		return 0
+	}
+	origin := httpx.Origin(req)
+	if g.origins != nil && !g.origins[origin] {
+		return OtherOrigin
+	}
+	hop := req
+	for range maxHops {
+		if hop.Response == nil {
+			return 0
+		}
+		hop = hop.Response.Request
+		if hop == nil || hop.URL == nil {
+			return UnknownOrigin
+		}
+		before := httpx.Origin(hop)
+		if g.origins != nil && !g.origins[before] || g.origins == nil && before != origin {
+			return OtherOrigin
+		}
+	}
+	return UnknownOrigin
+}
+
+// loopback reports whether req goes to this machine by plain HTTP: to the name
+// localhost, which leads nowhere else (RFC 6761, section 6.3), or a loopback
+// address.
+func loopback(req *http.Request) bool {
+	if req.URL.Scheme != "http" {
+		return false
+	}
+	host := req.URL.Hostname()
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
