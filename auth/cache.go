@@ -1,0 +1,242 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/flight"
+)
+
+// Cache is a [Source] in front of another one. It gives out one token as long as
+// that is good, without a lock, and sees to it that
+//
+//   - a token is renewed in the background before it expires, while the old one
+//     is given out: under traffic nobody waits for a renewal;
+//   - whoever has to wait for a token waits together with the others, for one
+//     answer of the Source, but each no longer than its own context allows;
+//   - after a failure the Source is left alone for a while, and whoever wants a
+//     token learns that at once, with the time of the next try;
+//   - a token that was refused is replaced, but only that very one.
+//
+// It starts a goroutine to ask the Source, when a caller needs a token or the
+// token is due to be renewed, and has none otherwise. It is safe for concurrent
+// use. One Cache is for one credential: tokens for different clients, users,
+// scopes or audiences need a Cache each.
+type Cache struct {
+	config  CacheConfig // with defaults filled in
+	current atomic.Pointer[entry]
+	closed  atomic.Bool
+	gate    gate
+	flights *flight.Group[struct{}, *entry]
+
+	fetches atomic.Int64
+	skew    atomic.Int64
+	resets  atomic.Int64
+
+	mu     sync.Mutex
+	forced time.Time // when a token was invalidated last
+}
+
+// NewCache checks c and makes a Cache of it. Its error joins one error for each
+// field that is wrong. Nothing is fetched before a token is wanted.
+func NewCache(c CacheConfig) (*Cache, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return &Cache{config: c, flights: flight.New[struct{}, *entry](c.Timeout)}, nil
+}
+
+// Token returns a token that is good now. Its error is a [*TokenError]: of Kind
+// Canceled as soon as ctx ends, else what the Source said, for all who waited
+// for it and for those who come too soon after. The work goes on when ctx ends,
+// with the values of the ctx that began it.
+func (c *Cache) Token(ctx context.Context) (*Token, error) {
+	now := time.Now()
+	e := c.current.Load()
+	if e == nil || e.hard.passed(now) {
+		return c.wait(ctx, e, now)
+	}
+	if e.soft.passed(now) && !c.gate.shut(now) && e.renewing.CompareAndSwap(false, true) {
+		c.flights.Start(ctx, struct{}{}, func(ctx context.Context) (*entry, error) { return c.fetch(ctx, e) })
+	}
+	return e.token, nil
+}
+
+// wait returns the token that comes after the entry seen.
+func (c *Cache) wait(ctx context.Context, seen *entry, now time.Time) (*Token, error) {
+	if c.closed.Load() {
+		return nil, &TokenError{Kind: Canceled, Err: ErrClosed}
+	}
+	if err := c.gate.refusal(now); err != nil {
+		return nil, err
+	}
+	e, err := c.flights.Do(ctx, struct{}{}, func(ctx context.Context) (*entry, error) { return c.fetch(ctx, seen) })
+	if err != nil {
+		return nil, flightError(ctx, err)
+	}
+	return e.token, nil
+}
+
+// fetch asks the Source for the token that comes after the entry seen. There is
+// one fetch at a time.
+func (c *Cache) fetch(ctx context.Context, seen *entry) (*entry, error) {
+	sent := time.Now()
+	old := c.current.Load()
+	good := old != nil && !old.hard.passed(sent)
+	if good && old != seen {
+		return old, nil // the flight before this one has brought it
+	}
+	if err := c.gate.refusal(sent); err != nil {
+		return nil, err
+	}
+	c.fetches.Add(1)
+	f := Fetch{Renewal: good}
+	resets := c.resets.Load()
+	returned := false
+	defer func() {
+		if !returned {
+			c.gate.failed(&c.config, &TokenError{Kind: Protocol, Description: "the source panicked"}, time.Now())
+		}
+		if good {
+			old.renewing.Store(false)
+		}
+	}()
+	t, err := c.config.Source.Token(ctx)
+	returned = true
+	now := time.Now()
+	f.Took = now.Sub(sent)
+	if err == nil {
+		err = t.check()
+	}
+	if err != nil {
+		return nil, c.failed(ctx, f, err, c.resets.Load() != resets)
+	}
+	e := c.config.newEntry(t, sent, now)
+	if c.resets.Load() == resets {
+		c.publish(e, now.Add(-f.Took/2))
+	}
+	if c.config.Hooks.Fetched != nil {
+		c.config.Hooks.Fetched(f)
+	}
+	return e, nil
+}
+
+// publish makes e the current token, which the Source has made at about made.
+func (c *Cache) publish(e *entry, made time.Time) {
+	c.gate.open()
+	if !e.token.Date.IsZero() {
+		c.skew.Store(int64(e.token.Date.Sub(made)))
+	}
+	c.current.Store(e)
+	if c.closed.Load() {
+		c.current.Store(nil)
+	}
+}
+
+// failed keeps what the Source has said against a token, unless that is
+// outdated, and returns it.
+func (c *Cache) failed(ctx context.Context, f Fetch, err error, outdated bool) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, flight.ErrTimeout) {
+		err = errTooSlow()
+	}
+	failure, reauth := tokenError(err), false
+	switch {
+	case errors.Is(cause, flight.ErrClosed):
+		failure = &TokenError{Kind: Canceled, Err: ErrClosed}
+	case !outdated:
+		reauth = c.gate.failed(&c.config, failure, time.Now())
+	}
+	f.Err = failure
+	if c.config.Hooks.Fetched != nil {
+		c.config.Hooks.Fetched(f)
+	}
+	if reauth && c.config.Hooks.ReauthRequired != nil {
+		c.config.Hooks.ReauthRequired(failure)
+	}
+	return failure
+}
+
+// Invalidate says that a server has refused used, of which only AccessToken
+// counts, and reports whether Token gives another one now. If used is the
+// current token it is not given out any more, unless it is younger than
+// MinForced or no other can be had because the Source has failed.
+func (c *Cache) Invalidate(used *Token) bool {
+	if used == nil || c.closed.Load() {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, now := c.current.Load(), time.Now()
+	if e == nil || !e.token.AccessToken.Equal(used.AccessToken) {
+		return !c.gate.shut(now) || e != nil && !e.hard.passed(now)
+	}
+	// The Source may say that the token is old, each time that it gives it out.
+	young := now.Sub(e.issued) < c.config.MinForced || !c.forced.IsZero() && now.Sub(c.forced) < c.config.MinForced
+	if young || c.gate.shut(now) {
+		return false
+	}
+	// If it is not swapped, another token has taken its place.
+	if c.current.CompareAndSwap(e, nil) {
+		c.forced = now
+	}
+	return true
+}
+
+// Reset forgets the token and all failures. Call it when the credentials of the
+// Source have changed, or the user has logged in again. What comes of a question
+// that is under way is for those who wait for it already.
+func (c *Cache) Reset() {
+	c.resets.Add(1)
+	c.current.Store(nil)
+	c.gate.open()
+}
+
+// Close ends the question to the Source that is under way, if there is one, and
+// lets all who wait for it go. From then on there are no tokens. It can be
+// called more than once.
+func (c *Cache) Close() error {
+	c.closed.Store(true)
+	c.current.Store(nil)
+	c.flights.Close()
+	return nil
+}
+
+// Skew returns by how much the server's clock is ahead of the local one, as of
+// the last token with a Date; 0 if there was none. It is right to about a
+// second.
+func (c *Cache) Skew() time.Duration { return time.Duration(c.skew.Load()) }
+
+// CacheSnapshot is the state of a [Cache] at a time.
+type CacheSnapshot struct {
+	// Usable says that there is a token that is good.
+	Usable bool
+	// Expiry is when that token expires; zero if it has none or it is not known.
+	Expiry time.Time
+	// Fetches is how often the Source was asked.
+	Fetches int64
+	// Failures is how often it has failed since it last gave a token, permanent
+	// failures apart.
+	Failures int
+	// Err is the failure because of which the Source is not asked now; else nil.
+	Err error
+}
+
+// Snapshot returns the state of the Cache.
+func (c *Cache) Snapshot() CacheSnapshot {
+	now := time.Now()
+	s := CacheSnapshot{Fetches: c.fetches.Load()}
+	if e := c.current.Load(); e != nil && !e.hard.passed(now) {
+		s.Usable, s.Expiry = true, e.token.Expiry
+	}
+	if err := c.gate.refusal(now); err != nil {
+		s.Err = err
+	}
+	c.gate.mu.Lock()
+	defer c.gate.mu.Unlock()
+	s.Failures = c.gate.failures
+	return s
+}
