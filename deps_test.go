@@ -20,6 +20,9 @@ func TestDependencies(t *testing.T) {
 		"./breaker":   {"github.com/sony/gobreaker/v2"},
 
 		"./breaker/fallback": nil,
+
+		"./auth":          {"golang.org/x/oauth2", "golang.org/x/oauth2/internal"},
+		"./auth/authtest": nil,
 	} {
 		t.Run(pkg, func(t *testing.T) {
 			t.Parallel()
