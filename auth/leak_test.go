@@ -1,0 +1,209 @@
+package auth_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/auth"
+	"github.com/holdfast-go/holdfast/auth/authtest"
+	"github.com/holdfast-go/holdfast/internal/rttest"
+)
+
+// Neither errors nor the Request of an answer carry a credential, whatever the
+// transport does with them.
+func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
+	canary := authtest.NewCanary()
+	secret := canary.Secret("credential")
+	callers := authtest.NewCanary()
+	own := callers.Secret("the caller's own")
+	sentinel := errors.New("sentinel")
+	for kind, a := range kinds(t, secret) {
+		for name, fail := range map[string]func(*http.Request) error{
+			"url.Error": func(req *http.Request) error {
+				return &url.Error{Op: "Get", URL: req.URL.String(), Err: sentinel}
+			},
+			"nested url.Error": func(req *http.Request) error {
+				return &url.Error{Op: "Get", URL: req.URL.String(), Err: &url.Error{Op: "Get", URL: req.URL.String(), Err: sentinel}}
+			},
+			"wrapped url.Error": func(req *http.Request) error {
+				return fmt.Errorf("proxy: %w", &url.Error{Op: "Get", URL: req.URL.String(), Err: sentinel})
+			},
+			"joined url.Error": func(req *http.Request) error {
+				return errors.Join(errors.New("a"), fmt.Errorf("b: %w", &url.Error{Op: "Get", URL: req.URL.String(), Err: sentinel}))
+			},
+			"header in text": func(req *http.Request) error {
+				return fmt.Errorf("sending %v: %w", req.Header, sentinel)
+			},
+			"quoted header": func(req *http.Request) error {
+				return fmt.Errorf("sending %q to %q: %w", req.Header, req.URL, sentinel)
+			},
+		} {
+			t.Run(kind+", "+name, func(t *testing.T) {
+				t.Parallel()
+				rt := newGuard(t, auth.Config{Authorizer: a}).Wrap(rttest.Func(func(req *http.Request) (*http.Response, error) {
+					return nil, fail(req)
+				}))
+				_, err := (&http.Client{Transport: rt}).Get("https://user:" + own + "@api.example.com/v1?q=1&own=" + own)
+				require.ErrorIs(t, err, sentinel)
+				var u *url.Error
+				require.ErrorAs(t, err, &u)
+				// http.Client puts the caller's own URL around it.
+				canary.Check(t, "error", u.Err)
+				if strings.Contains(name, "url.Error") {
+					callers.Check(t, "error", u.Err)
+				}
+				if inner, ok := errors.AsType[*url.Error](u.Err); ok {
+					canary.Check(t, "inner error", inner)
+					require.ErrorIs(t, inner, sentinel)
+				}
+			})
+		}
+		t.Run(kind+", answer", func(t *testing.T) {
+			t.Parallel()
+			for _, below := range []func(*http.Request) *http.Request{
+				func(r *http.Request) *http.Request { return r },
+				func(r *http.Request) *http.Request { return r.Clone(r.Context()) },
+			} {
+				rt := newGuard(t, auth.Config{Authorizer: a}).Wrap(rttest.Func(func(req *http.Request) (*http.Response, error) {
+					return &http.Response{StatusCode: http.StatusFound, Header: http.Header{}, Body: http.NoBody, Request: below(req)}, nil
+				}))
+				req, err := http.NewRequest(http.MethodGet, "https://api.example.com/v1?q=1", nil)
+				require.NoError(t, err)
+				req.Header.Set("Cookie", "a=1")
+				resp, err := rt.RoundTrip(req)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				dump, err := dumpOut(resp.Request)
+				require.NoError(t, err)
+				canary.Check(t, "request of the answer", dump, resp.Request.URL.String())
+				require.Equal(t, "https://api.example.com/v1?q=1", resp.Request.URL.String())
+				require.Equal(t, req.Header, resp.Request.Header)
+				// A redirect without Location: http.Client tells the URL of the
+				// answer's request.
+				_, err = (&http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("no") }}).Get("https://api.example.com/v1")
+				canary.Check(t, "error of http.Client", err)
+			}
+		})
+	}
+}
+
+func dumpOut(req *http.Request) ([]byte, error) {
+	var b bytes.Buffer
+	fmt.Fprintln(&b, req.Method, req.URL, req.Host)
+	err := req.Header.Write(&b)
+	return b.Bytes(), err
+}
+
+// An Authorizer that fails tells what it has put on the request so far.
+func TestErrorOfTheAuthorizer(t *testing.T) {
+	t.Parallel()
+	canary := authtest.NewCanary()
+	secret := canary.Secret("credential")
+	sentinel := errors.New("sentinel")
+	a := auth.AuthorizerFunc(func(_ context.Context, req *http.Request) error {
+		req.Header.Set("X-Key", secret)
+		return fmt.Errorf("cannot sign %v: %w", req.Header, sentinel)
+	})
+	var events []auth.Event
+	g := newGuard(t, auth.Config{Authorizer: a, Hooks: auth.Hooks{Refused: func(e auth.Event) { events = append(events, e) }}})
+	s := rttest.NewScript()
+	body := rttest.NewBody("payload")
+	req, err := http.NewRequest(http.MethodPost, "https://u:p@api.example.com/path?q=1", body)
+	require.NoError(t, err)
+	_, err = g.Wrap(s).RoundTrip(req)
+	require.ErrorIs(t, err, sentinel)
+	canary.Check(t, "error", err)
+	require.Equal(t, 1, body.Closes())
+	require.Empty(t, s.Calls())
+	var e *auth.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, "https://api.example.com", e.Origin)
+	require.True(t, e.NotSent())
+	require.True(t, e.Retryable())
+	require.Equal(t, auth.NoCredentials, events[0].Reason)
+	require.Equal(t, err, events[0].Err)
+}
+
+// A CONNECT to a proxy carries no credentials of the server behind it.
+func TestProxySeesNothing(t *testing.T) {
+	t.Parallel()
+	connects := make(chan string, 1)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var b bytes.Buffer
+		fmt.Fprintln(&b, r.Method, r.RequestURI)
+		_ = r.Header.Write(&b)
+		connects <- b.String()
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	t.Cleanup(proxy.Close)
+	address, err := url.Parse(proxy.URL)
+	require.NoError(t, err)
+	transport := &http.Transport{Proxy: http.ProxyURL(address)}
+	t.Cleanup(transport.CloseIdleConnections)
+	canary := authtest.NewCanary()
+	secret := canary.Secret("credential")
+	for kind, a := range kinds(t, secret) {
+		_, err = (&http.Client{Transport: newGuard(t, auth.Config{Authorizer: a}).Wrap(transport)}).Get("https://api.example.com/")
+		require.Error(t, err, kind)
+		canary.Check(t, "CONNECT", <-connects)
+		canary.Check(t, "error", err)
+	}
+}
+
+func TestLogHooks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		hooks := auth.LogHooks(rttest.NewLogger(&out))
+		canary := authtest.NewCanary()
+		secret := canary.Secret("credential")
+		s := rttest.NewScript(rttest.Step{Status: 401}, rttest.Step{})
+		g := newGuard(t, auth.Config{Authorizer: &stubborn{}, Hooks: hooks})
+		for _, u := range []string{"https://api.example.com/p?k=" + secret, "http://api.example.com/p?k=" + secret} {
+			req, err := http.NewRequest("", u, nil)
+			require.NoError(t, err)
+			_, _ = g.Wrap(s).RoundTrip(req)
+		}
+		req, err := http.NewRequest("", "https://api.example.com/p?k="+secret, nil)
+		require.NoError(t, err)
+		req.Response = &http.Response{}
+		_, _ = g.Wrap(s).RoundTrip(req)
+		canary.Check(t, "log", out.String())
+		require.Equal(t, `level=INFO msg="sending again with other credentials" method=GET origin=https://api.example.com reason=unauthorized
+level=WARN msg="not sending without credentials" method=GET origin=http://api.example.com reason="plain HTTP" error="auth: no credentials for http://api.example.com: auth: refusing to send credentials over plain HTTP"
+level=DEBUG msg="sending without credentials" method=GET origin=https://api.example.com reason="unknown origin"
+`, out.String())
+	})
+	require.NotNil(t, auth.LogHooks(nil).Replay)
+	require.Equal(t, "unknown", auth.Reason(99).String())
+}
+
+// Two tenants of one client do not see each other's credentials.
+func TestNoCrossTalk(t *testing.T) {
+	t.Parallel()
+	s := rttest.NewScript()
+	one := newGuard(t, auth.Config{Authorizer: kinds(t, "tenant-one")["bearer"]}).Wrap(s)
+	two := newGuard(t, auth.Config{Authorizer: kinds(t, "tenant-two")["bearer"]}).Wrap(s)
+	for range 3 {
+		for _, rt := range []http.RoundTripper{one, two} {
+			req, err := http.NewRequest(http.MethodGet, "https://api.example.com/", nil)
+			require.NoError(t, err)
+			_, err = rt.RoundTrip(req)
+			require.NoError(t, err)
+		}
+	}
+	for i, call := range s.Calls() {
+		require.Equal(t, []string{"Bearer tenant-one", "Bearer tenant-two"}[i%2], call.Header.Get("Authorization"))
+	}
+}
