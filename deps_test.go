@@ -19,7 +19,8 @@ func TestDependencies(t *testing.T) {
 		"./ratelimit": {"golang.org/x/time/rate"},
 		"./breaker":   {"github.com/sony/gobreaker/v2"},
 
-		"./breaker/fallback": nil,
+		"./breaker/fallback":     nil,
+		"./ratelimit/redislimit": nil,
 
 		"./auth":          {"golang.org/x/oauth2", "golang.org/x/oauth2/internal"},
 		"./auth/authtest": nil,
