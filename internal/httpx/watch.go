@@ -10,7 +10,8 @@ import (
 // Ender is told how the reading of a response's body ended.
 type Ender interface {
 	// End is called once: with nil at EOF or when the caller closed the body
-	// earlier, else with the error that cut the body off. No lock is held.
+	// earlier, else with the error that cut the body off. What a Read returns
+	// because of a Close is not such an error. No lock is held.
 	End(err error)
 }
 
@@ -35,15 +36,18 @@ func Watch[E Ender](resp *http.Response, e E) {
 func HasBody(resp *http.Response) bool { return resp.Body != nil && resp.Body != http.NoBody }
 
 type watched[E Ender] struct {
-	body  io.ReadCloser
-	ended atomic.Bool
-	ender E
+	body    io.ReadCloser
+	closing atomic.Bool
+	ended   atomic.Bool
+	ender   E
 }
 
 func (w *watched[E]) Read(p []byte) (int, error) {
 	n, err := w.body.Read(p)
 	if err != nil {
-		if errors.Is(err, io.EOF) {
+		// The Close of an HTTP/2 stream ends a Read, with an error that says
+		// nothing about the peer, before it returns.
+		if errors.Is(err, io.EOF) || w.closing.Load() {
 			w.end(nil)
 		} else {
 			w.end(err)
@@ -53,6 +57,7 @@ func (w *watched[E]) Read(p []byte) (int, error) {
 }
 
 func (w *watched[E]) Close() error {
+	w.closing.Store(true)
 	// First the body: whatever End does, the connection is free.
 	err := w.body.Close()
 	w.end(nil)
