@@ -97,7 +97,8 @@ func (c *circuit) count(o *outcome, v Verdict, now, wait time.Duration) (n Count
 func (c *Config) tripped(n Counts, v Verdict, slow bool) string {
 	calls := n.Successes + n.Failures
 	over := func(part int, ratio float64) bool {
-		return ratio > 0 && calls >= c.MinCalls && float64(part) >= ratio*float64(calls)
+		// Divided, the share of 7 in 25 is the 0.28 of a Config to the last bit.
+		return ratio > 0 && calls >= c.MinCalls && float64(part)/float64(calls) >= ratio
 	}
 	switch {
 	case v == Failure && c.ConsecutiveFailures > 0 && n.Consecutive >= c.ConsecutiveFailures:

@@ -107,16 +107,19 @@ func TestFailureRatio(t *testing.T) {
 		calls string
 		opens bool
 	}{
-		"too few calls":          {breaker.Config{MinCalls: 10}, "---------", false},
-		"enough, all bad":        {breaker.Config{MinCalls: 10}, "----------", true},
-		"half bad":               {breaker.Config{MinCalls: 10}, "+-+-+-+-+-", true},
-		"less than half bad":     {breaker.Config{MinCalls: 10}, "++-+-+-+-+-", false},
-		"a tenth is enough":      {breaker.Config{MinCalls: 10, FailureRatio: 0.1}, "+++++++++-", true},
-		"all of them":            {breaker.Config{MinCalls: 4, FailureRatio: 1}, "+--------", false},
-		"old failures forgotten": {breaker.Config{MinCalls: 4}, "---...........+---", true},
-		"old successes too":      {breaker.Config{MinCalls: 4}, "++++++++...........----", true},
-		"still in the window":    {breaker.Config{MinCalls: 4}, "++++++++....----", false},
-		"ratio off":              {breaker.Config{MinCalls: 1, FailureRatio: -1, ConsecutiveFailures: 50}, "-----------------", false},
+		"too few calls":      {breaker.Config{MinCalls: 10}, "---------", false},
+		"enough, all bad":    {breaker.Config{MinCalls: 10}, "----------", true},
+		"half bad":           {breaker.Config{MinCalls: 10}, "+-+-+-+-+-", true},
+		"less than half bad": {breaker.Config{MinCalls: 10}, "++-+-+-+-+-", false},
+		"a tenth is enough":  {breaker.Config{MinCalls: 10, FailureRatio: 0.1}, "+++++++++-", true},
+		// 0.28*25 is a little more than 7 in floating point.
+		"exactly a decimal share": {breaker.Config{MinCalls: 25, FailureRatio: 0.28}, "++++++++++++++++++-------", true},
+		"just less than it":       {breaker.Config{MinCalls: 25, FailureRatio: 0.28}, "+++++++++++++++++++------", false},
+		"all of them":             {breaker.Config{MinCalls: 4, FailureRatio: 1}, "+--------", false},
+		"old failures forgotten":  {breaker.Config{MinCalls: 4}, "---...........+---", true},
+		"old successes too":       {breaker.Config{MinCalls: 4}, "++++++++...........----", true},
+		"still in the window":     {breaker.Config{MinCalls: 4}, "++++++++....----", false},
+		"ratio off":               {breaker.Config{MinCalls: 1, FailureRatio: -1, ConsecutiveFailures: 50}, "-----------------", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
