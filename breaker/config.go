@@ -89,10 +89,10 @@ type Config struct {
 	// 0 means [DefaultProbes].
 	Probes int
 
-	// ProbeLease is how long a probe may take before its place is free for
-	// another: one that has no answer by then has failed, one whose body is
-	// still being read, or that nobody closes, counts as neither. At most a
-	// year; 0 means [DefaultProbeLease].
+	// ProbeLease is how long a probe may take before the circuit goes on without
+	// it: one that has no answer by then has failed, one with a good answer
+	// whose body is still being read, or that nobody closes, has succeeded
+	// unless it is slow. At most a year; 0 means [DefaultProbeLease].
 	ProbeLease time.Duration
 
 	// Key names the circuit of a request. nil means one circuit per scheme,

@@ -44,7 +44,8 @@
 //
 //	failure         a transport error; 500, 502, 503, 504 or 529; what Config.Check rejects;
 //	                a body that breaks off; a panic
-//	success         any other answer, once its body was read or closed
+//	success         any other answer, once its body was read or closed;
+//	                101, at once
 //	neither         a call whose context is over, an error from below that says NotSent
 //
 // Config.Classify decides otherwise about errors. A 429 is a success here: the

@@ -146,7 +146,7 @@ func (m *model) expire(now time.Duration) {
 		switch {
 		case c.over || c.phase != m.phase || end > now:
 		case c.answered:
-			m.end(c, neither, end, 0)
+			m.end(c, success, end, 0)
 		default:
 			m.end(c, failure, end, 0)
 		}

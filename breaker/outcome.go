@@ -3,7 +3,6 @@ package breaker
 import (
 	"context"
 	"errors"
-	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -27,9 +26,6 @@ type outcome struct {
 	probe   *probe          // nil in a closed circuit
 }
 
-// neverSlow as the time of the start keeps a call from being slow.
-const neverSlow = time.Duration(math.MaxInt64)
-
 // probe is what reports of the same probe race for: its end and its lease.
 type probe struct {
 	done     func(error) // gobreaker's
@@ -38,10 +34,11 @@ type probe struct {
 	timer    *time.Timer
 }
 
-// lease makes a probe of the call, and frees its place if nothing is heard of
-// it in time. Without an answer it has failed; a good answer with a long body
-// proves nothing bad. The hook learns of it with the next call: a panic on the
-// timer's goroutine could be caught by nobody.
+// lease makes a probe of the call, and ends it if nothing is heard of it in
+// time. Without an answer it has failed. A good answer has to do even if its
+// body goes on, or an upstream that only streams would never get its calls back.
+// The hook learns of it with the next call: a panic on the timer's goroutine
+// could be caught by nobody.
 func (o *outcome) lease(done func(error)) {
 	p := &probe{done: done}
 	o.probe = p
@@ -51,7 +48,7 @@ func (o *outcome) lease(done func(error)) {
 			return
 		}
 		if p.answered.Load() {
-			expired.endProbe(Neither, 0, "")
+			expired.endProbe(Success, 0, "")
 		} else {
 			expired.endProbe(Failure, 0, "a probe was not answered in time")
 		}
@@ -114,13 +111,10 @@ func (o *outcome) reportAnswer(resp *http.Response) {
 	o.report(Failure, wait)
 }
 
-// answer notes that a good answer has come, whose body the caller now reads.
-func (o *outcome) answer(resp *http.Response) {
+// answered notes that a good answer has come, whose body the caller now reads.
+func (o *outcome) answered() {
 	if o.probe != nil {
 		o.probe.answered.Store(true)
-	}
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		o.started = neverSlow // such a connection lasts as long as it is of use
 	}
 }
 

@@ -75,7 +75,7 @@ func TestProbeLease(t *testing.T) {
 			resp, err := b.Wrap(rttest.NewScript(rttest.Step{Body: "unread"})).RoundTrip(newRequest(t, host))
 			require.NoError(t, err)
 			require.NotNil(t, resp)
-		}, breaker.HalfOpen},
+		}, breaker.Closed},
 		"hangs": {func(t *testing.T, b *breaker.Breaker) {
 			go func() { _ = call(b.Wrap(rttest.NewScript(rttest.Step{Wait: time.Hour})), newRequest(t, host)) }()
 		}, breaker.Open},

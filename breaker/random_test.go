@@ -72,7 +72,7 @@ func runModel(t *testing.T, seed uint64, steps int, seen map[string]int) {
 		c := breaker.Config{
 			ConsecutiveFailures: 2 + random.IntN(6),
 			FailureRatio:        0.25 * float64(1+random.IntN(4)),
-			SlowCall:            time.Second,
+			SlowCall:            time.Duration(1+random.IntN(6)) * time.Second,
 			SlowRatio:           0.25 * float64(1+random.IntN(4)),
 			MinCalls:            1 + random.IntN(12),
 			Window:              10 * time.Second,

@@ -30,12 +30,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	case t.breaker.failed(resp):
 		call.settled = true
 		call.outcome.reportAnswer(resp)
-	case httpx.HasBody(resp):
-		call.settled = true
-		call.outcome.answer(resp)
-		httpx.Watch(resp, call.outcome)
-	default:
+	case resp.StatusCode == http.StatusSwitchingProtocols || !httpx.HasBody(resp):
+		// What becomes of an upgraded connection is no answer to this call.
 		call.settle(Success)
+	default:
+		call.settled = true
+		call.outcome.answered()
+		httpx.Watch(resp, call.outcome)
 	}
 	call.resp = nil // it is the caller's now
 	return resp, nil
