@@ -34,7 +34,7 @@ func Do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, erro
 			verdict = RetryAnyway
 			delay, reason = c.plan(askedBy(nil, err))
 		}
-		c.note(Try{Err: err, Verdict: verdict, Delay: delay})
+		c.note(Try{Err: err, Verdict: verdict, Delay: delay}, !neverSent(err, nil))
 		event := Event{Attempt: c.attempts, Err: err, Delay: delay, Reason: reason}
 		var cause error
 		if reason == 0 {

@@ -27,6 +27,8 @@ type Error struct {
 	Cause error
 	// History has one entry for each attempt.
 	History []Try
+
+	notSent bool // no attempt can have come to the server
 }
 
 // Try is one attempt of a call.
@@ -74,6 +76,11 @@ func (e *Error) Unwrap() []error {
 	}
 	return errs
 }
+
+// NotSent reports whether the server has certainly seen nothing of any attempt.
+// A layer above must not go by the last one alone, which a circuit may have
+// refused that the ones before have opened.
+func (e *Error) NotSent() bool { return e.notSent }
 
 // Retryable is false: a retry layer above would only multiply the attempts.
 func (e *Error) Retryable() bool { return false }

@@ -24,6 +24,7 @@ type pace struct {
 	paid     bool            // the budget has paid for the last attempt
 	marked   *marked         // the context of the attempts after the first
 
+	sent  bool      // some attempt may have come to the server
 	ended time.Time // when the last attempt was noted
 
 	// The history. Most calls that fail at first succeed in the end, and then
@@ -121,8 +122,10 @@ func (p *pace) unplan() {
 // succeed ends the call.
 func (p *pace) succeed() { p.unplan() }
 
-// note adds the last attempt to the history.
-func (p *pace) note(try Try) {
+// note adds the last attempt, which may have come to the server or not, to the
+// history.
+func (p *pace) note(try Try, sent bool) {
+	p.sent = p.sent || sent
 	p.ended = time.Now()
 	try.At = p.ended
 	if p.noted < len(p.few) {
@@ -140,7 +143,7 @@ func (p *pace) fail(reason Reason, cause error) *Error {
 	return &Error{
 		Attempts: p.attempts, Reason: reason,
 		Status: last.Status, Err: last.Err, Cause: cause,
-		History: history,
+		History: history, notSent: !p.sent,
 	}
 }
 

@@ -102,7 +102,7 @@ func (c *call) finish() (*http.Response, error) {
 	defer c.release()
 	for c.failed() {
 		delay, reason := c.prepare()
-		c.note(Try{Status: c.status, Err: c.err, Verdict: c.settled(reason), Delay: delay})
+		c.note(Try{Status: c.status, Err: c.err, Verdict: c.settled(reason), Delay: delay}, !c.neverSent())
 		if reason != 0 {
 			return c.giveUp(reason, c.lost)
 		}

@@ -14,8 +14,10 @@ type Failure struct {
 	// the status alone is the failure.
 	Err error
 	// NotSent says that the upstream has certainly seen nothing of the request:
-	// dialling failed, or the error has a method NotSent that says so, as that
-	// of an open circuit has.
+	// the error has a method NotSent that says so, as that of an open circuit
+	// has, or it has no such method and dialling failed. A layer below that sends
+	// a request more than once has to have the method, as package retry has: the
+	// last attempt alone proves nothing.
 	NotSent bool
 }
 
@@ -57,8 +59,8 @@ func notSent(err error) bool {
 	if e, ok := errors.AsType[interface {
 		error
 		NotSent() bool
-	}](err); ok && e.NotSent() {
-		return true
+	}](err); ok {
+		return e.NotSent() // also if it is about more than a failure to dial
 	}
 	e, ok := errors.AsType[*net.OpError](err)
 	return ok && e.Op == "dial"

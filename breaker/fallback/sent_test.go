@@ -1,0 +1,63 @@
+package fallback_test
+
+import (
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/breaker/fallback"
+	"github.com/holdfast-go/holdfast/internal/rttest"
+	"github.com/holdfast-go/holdfast/retry"
+)
+
+// An order whose first attempt may have arrived was sent, though its second one
+// was refused below. Nobody else must get it.
+func TestRetriedCallWasSent(t *testing.T) {
+	t.Parallel()
+	dial := rttest.Step{Err: &net.OpError{Op: "dial", Err: errBroken}, Unread: true}
+	refused := rttest.Step{Err: notSent{}, Unread: true}
+	for name, tt := range map[string]struct {
+		steps   []rttest.Step
+		breaker breaker.Config
+		notSent bool
+	}{
+		"opened the circuit": {[]rttest.Step{{Err: errBroken}}, breaker.Config{ConsecutiveFailures: 1, OpenTimeout: time.Hour}, false},
+		"answered at first":  {[]rttest.Step{{Status: 503}, dial}, breaker.Config{}, false},
+		"sent, not dialled":  {[]rttest.Step{{Err: errBroken}, dial}, breaker.Config{}, false},
+		"not dialled, sent":  {[]rttest.Step{dial, {Err: errBroken}}, breaker.Config{}, false},
+		"never dialled":      {[]rttest.Step{dial}, breaker.Config{}, true},
+		"always refused":     {[]rttest.Step{refused}, breaker.Config{}, true},
+		"neither":            {[]rttest.Step{refused, dial}, breaker.Config{}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				circuits, err := breaker.New(tt.breaker)
+				require.NoError(t, err)
+				retries, err := retry.New(retry.Config{})
+				require.NoError(t, err)
+				var got fallback.Failure
+				mirror := rttest.NewScript()
+				f := newFallback(t, fallback.Config{
+					Answers: []fallback.Answer{fallback.To(mirrorURL, fallback.ToConfig{Transport: mirror})},
+					Hooks: fallback.Hooks{
+						Served: func(e fallback.Event) { got = e.Failure },
+						Failed: func(e fallback.Event) { got = e.Failure },
+					},
+				})
+				rt := f.Wrap(retries.Wrap(circuits.Wrap(rttest.NewScript(tt.steps...))))
+				req := newRequest(t, http.MethodPost, thingsURL, "order")
+				req = req.WithContext(retry.Idempotent(t.Context()))
+				_, err = rt.RoundTrip(req)
+				require.Equal(t, tt.notSent, err == nil)
+				require.Equal(t, tt.notSent, got.NotSent)
+				require.Equal(t, tt.notSent, len(mirror.Calls()) > 0)
+			})
+		})
+	}
+}
