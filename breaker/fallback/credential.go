@@ -73,20 +73,20 @@ func secretParameter(name string) bool {
 	return slices.ContainsFunc(secretEnds, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
-// secretQuery reports whether a raw query has a parameter that may hold a
-// credential and is not among those that are allowed. Servers differ in what
-// separates parameters, so both characters do.
-func secretQuery(query string, allowed []string) bool {
+// secretQuery returns the parameters of a raw query that may hold a credential
+// and are not among those that are allowed. Servers differ in what separates
+// parameters, so both characters do.
+func secretQuery(query string, allowed []string) (pairs []string) {
 	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, _, _ := strings.Cut(pair, "=")
 		if plain, err := url.QueryUnescape(name); err == nil {
 			name = plain
 		}
 		if secretParameter(name) && !containsFold(allowed, name) {
-			return true
+			pairs = append(pairs, pair)
 		}
 	}
-	return false
+	return pairs
 }
 
 // containsFold reports whether name is in list, without regard to case.

@@ -62,7 +62,7 @@ func endless(resp *http.Response) bool {
 }
 
 // secretsAdded reports whether sent, what went to the upstream in the end, has
-// credentials that req has not.
+// credentials that req has not, in its header or its URL.
 func secretsAdded(req, sent *http.Request) bool {
 	if sent == nil || sent == req {
 		return false
@@ -72,7 +72,12 @@ func secretsAdded(req, sent *http.Request) bool {
 			return true
 		}
 	}
-	return false
+	if sent.URL == nil {
+		return false
+	}
+	return sent.URL.User.String() != req.URL.User.String() ||
+		sent.URL.RawQuery != req.URL.RawQuery &&
+			!slices.Equal(secretQuery(sent.URL.RawQuery, nil), secretQuery(req.URL.RawQuery, nil))
 }
 
 // hasDirective reports whether the list field name of h has the directive, on

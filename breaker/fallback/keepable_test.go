@@ -201,24 +201,48 @@ func TestWhoIsServed(t *testing.T) {
 // remembered until the program says whose answers they are.
 func TestHiddenCredentials(t *testing.T) {
 	t.Parallel()
-	teach := func(w *world) {
-		w.next = func(req *http.Request) (*http.Response, error) {
-			signed := withHeader(req.Clone(req.Context()), "Authorization", "Bearer alice")
-			return rttest.NewScript(rttest.Step{Body: "alice"}).RoundTrip(signed)
-		}
-		send(t, w, get(t))
-	}
-	w := newWorld(t, fallback.LastGoodConfig{})
-	teach(w)
-	resp, _ := w.recall(t, get(t))
-	require.Nil(t, resp)
-	require.Equal(t, fallback.Memory{Hidden: 1}, w.memory())
+	for name, tt := range map[string]struct {
+		add    func(*http.Request)
+		hidden bool
+	}{
+		"header":          {func(req *http.Request) { req.Header.Set("Authorization", "Bearer alice") }, true},
+		"another value":   {func(req *http.Request) { req.Header.Set("X-Api-Key", "alice's") }, true},
+		"query":           {func(req *http.Request) { req.URL.RawQuery += "&api_key=alice" }, true},
+		"another query":   {func(req *http.Request) { req.URL.RawQuery = "q=1&access_token=alice" }, true},
+		"userinfo":        {func(req *http.Request) { req.URL.User = url.UserPassword("alice", "secret") }, true},
+		"other header":    {func(req *http.Request) { req.Header.Set("User-Agent", "shop") }, false},
+		"other parameter": {func(req *http.Request) { req.URL.RawQuery += "&page=1" }, false},
+		"other host":      {func(req *http.Request) { req.URL.Host = "10.0.0.1" }, false},
+		"nothing":         {func(*http.Request) {}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ask := func() *http.Request {
+				req := withHeader(get(t), "X-Api-Key", "ours")
+				req.URL.RawQuery = "q=1&access_token=ours"
+				return req
+			}
+			teach := func(w *world) {
+				w.next = func(req *http.Request) (*http.Response, error) {
+					signed := req.Clone(req.Context())
+					tt.add(signed)
+					return rttest.NewScript(rttest.Step{Body: "alice"}).RoundTrip(signed)
+				}
+				send(t, w, ask())
+			}
+			w := newWorld(t, fallback.LastGoodConfig{})
+			teach(w)
+			resp, _ := w.recall(t, ask())
+			require.Equal(t, tt.hidden, resp == nil)
+			require.Equal(t, tt.hidden, w.memory().Hidden == 1)
 
-	w = newWorld(t, fallback.LastGoodConfig{Partition: func(*http.Request) string { return "" }})
-	teach(w)
-	_, body := w.recall(t, get(t))
-	require.Equal(t, "alice", body)
-	require.Zero(t, w.memory().Hidden)
+			w = newWorld(t, fallback.LastGoodConfig{Partition: func(*http.Request) string { return "" }})
+			teach(w)
+			_, body := w.recall(t, ask())
+			require.Equal(t, "alice", body)
+			require.Zero(t, w.memory().Hidden)
+		})
+	}
 }
 
 func TestWhatIsForgotten(t *testing.T) {

@@ -129,7 +129,7 @@ func (u *upstream) takes(c *call) bool {
 	case httpx.Origin(req) == u.origin:
 		return true
 	}
-	return len(req.Trailer) == 0 && !secretQuery(req.URL.RawQuery, u.carry)
+	return len(req.Trailer) == 0 && len(secretQuery(req.URL.RawQuery, u.carry)) == 0
 }
 
 // target returns the URL that takes the place of from.
