@@ -114,8 +114,9 @@ type Config struct {
 	Classify func(error) Verdict
 
 	// MaxKeys bounds the circuits that are remembered; the one that was not
-	// used for longest goes first, open ones last.
-	// 0 means [DefaultMaxKeys].
+	// used for longest goes first, open ones last. When there is nothing but
+	// open ones, one of them has to go, whichever: its key begins anew with a
+	// closed circuit. 0 means [DefaultMaxKeys].
 	MaxKeys int
 
 	// Hooks are told of state changes and refusals.

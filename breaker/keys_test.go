@@ -71,6 +71,27 @@ func TestOpenCircuitOutlivesManyKeys(t *testing.T) {
 
 func keyFromHeader(req *http.Request) string { return req.Header.Get("Key") }
 
+// When all circuits are open there is still no more than the bound of them, and
+// those that had to go are closed again.
+func TestOpenCircuitsAreBounded(t *testing.T) {
+	t.Parallel()
+	const all, most = 30, 10
+	c := one
+	c.MaxKeys, c.OpenTimeout = most, time.Hour
+	b := newBreaker(t, c)
+	for i := range all {
+		trip(t, b, fmt.Sprintf("dead%d.example.com", i))
+	}
+	open := 0
+	for i := range all {
+		if b.Ready(newRequest(t, fmt.Sprintf("dead%d.example.com", i))) != nil {
+			open++
+		}
+	}
+	require.Equal(t, most, open)
+	require.Len(t, b.Snapshot(), most)
+}
+
 // However many keys a Key func makes up, no more than MaxKeys are remembered,
 // and an open circuit is one of them.
 func TestManyKeys(t *testing.T) {
