@@ -73,7 +73,7 @@ func (c *circuit) count(o *outcome, v Verdict, now, wait time.Duration) (n Count
 	i := c.roll(now, o.breaker.width)
 	if v == Success && !slow {
 		increment(&c.good[i])
-		if t != nil {
+		if t != nil && t.streak != 0 { // what is not written stays in all caches
 			t.streak = 0
 		}
 		return n, false
