@@ -48,9 +48,10 @@
 //	                101, at once
 //	neither         a call whose context is over, an error from below that says NotSent
 //
-// Config.Classify decides otherwise about errors. A 429 is a success here: the
-// server is well and wants fewer calls, which is the business of a limiter. So
-// are 501, 505 and 511: to leave the server alone would not change them.
+// Config.Classify decides otherwise about errors: that of reading a request's own
+// body, for one, is a transport error like any other here. A 429 is a success:
+// the server is well and wants fewer calls, which is the business of a limiter.
+// So are 501, 505 and 511: to leave the server alone would not change them.
 //
 // A call counts when its body ends, in the window of that time: a body that
 // breaks off is a failure, one that is slow to come is slow, and a caller who is

@@ -11,12 +11,12 @@ import (
 var (
 	// secretWords say so wherever they stand in the name.
 	secretWords = []string{
-		"accesskey", "apikey", "assertion", "authenticat", "authoriz", "cookie", "credential",
-		"passphrase", "passwd", "password", "secret", "session", "signature", "token",
+		"accesskey", "apikey", "appkey", "assertion", "authenticat", "authkey", "authoriz", "cookie", "credential",
+		"passphrase", "passwd", "password", "privatekey", "secret", "session", "signature", "subscriptionkey", "token",
 	}
 	// secretParts say so as a whole part of the name, between hyphens.
 	secretParts = []string{
-		"auth", "bearer", "csrf", "dpop", "jwt", "key", "otp", "pat", "pwd", "sid", "sig", "ticket", "xsrf",
+		"auth", "bearer", "csrf", "dpop", "hmac", "jwt", "key", "otp", "pat", "pwd", "sid", "sig", "ticket", "xsrf",
 	}
 	// notSecret are the names that sound like it and are not.
 	notSecret = []string{"idempotency-key", "x-idempotency-key", "sec-websocket-key"}

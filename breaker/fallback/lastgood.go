@@ -69,7 +69,9 @@ type LastGoodConfig struct {
 //
 // The answer 200 to a GET, once the caller has read its body to the end. A body
 // that was cut off or closed before its end is not remembered, and nor is one
-// whose end only the end of the connection marks. Not remembered are the answers
+// whose end only the end of the connection marks. A json.Decoder stops before
+// the end: when an HTTP/2 answer has no Content-Length, only a further read, such
+// as io.Copy(io.Discard, resp.Body), comes to it. Not remembered are the answers
 // to requests with a body or a Range field, answers with trailers, event
 // streams, degraded answers, answers for which request or response say no-store,
 // or whose Vary names an ignored field or "*". Set-Cookie and the fields of the
