@@ -147,7 +147,7 @@ func (r *race) arrive(c *runner) bool {
 	if r.accepts(c) {
 		return true
 	}
-	if r.best == nil || (r.best.err != nil && c.err == nil) {
+	if r.best == nil || c.saysMoreThan(r.best) {
 		r.best = c
 	}
 	if c.number > 1 && refused(c.err) {
@@ -157,6 +157,16 @@ func (r *race) arrive(c *runner) bool {
 		r.stop()
 	}
 	return false
+}
+
+// saysMoreThan reports whether the failure of c is rather to be returned than
+// that of d: any answer than an error, and any error than one that proves that
+// nothing was sent, for that is only true of d.
+func (c *runner) saysMoreThan(d *runner) bool {
+	if c.err == nil || d.err == nil {
+		return d.err != nil
+	}
+	return neverSent(d.err, nil) && !neverSent(c.err, nil)
 }
 
 // accepts reports whether the outcome of c ends the race.

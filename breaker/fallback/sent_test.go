@@ -61,3 +61,32 @@ func TestRetriedCallWasSent(t *testing.T) {
 		})
 	}
 }
+
+// The same with two copies at once: that the second was refused, and was the
+// first to come back, says nothing about the first.
+func TestHedgedCallWasSent(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		first   error
+		notSent bool
+	}{
+		"sent":        {errBroken, false},
+		"not dialled": {&net.OpError{Op: "dial", Err: errBroken}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				hedge, err := retry.NewHedge(retry.HedgeConfig{Delay: time.Second})
+				require.NoError(t, err)
+				var got fallback.Failure
+				f := newFallback(t, fallback.Config{
+					Answers: []fallback.Answer{static("degraded")},
+					Hooks:   fallback.Hooks{Served: func(e fallback.Event) { got = e.Failure }},
+				})
+				rt := f.Wrap(hedge.Wrap(rttest.NewScript(rttest.Step{Wait: time.Minute, Err: tt.first}, rttest.Step{Err: notSent{}})))
+				send(t, rt, get(t))
+				require.Equal(t, tt.notSent, got.NotSent)
+			})
+		})
+	}
+}
