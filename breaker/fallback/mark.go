@@ -48,10 +48,18 @@ func markAs(resp *http.Response, req *http.Request, name string) {
 	resp.Header.Set(Header, name)
 }
 
-// unforge removes the mark of an upstream that makes its answer look degraded.
-func unforge(resp *http.Response) {
-	if resp == nil || Degraded(resp) {
+// unforge removes the marks by which the answer to req looks degraded and is
+// not: that of an upstream, and that of req itself, if it comes from a degraded
+// answer and was sent once more.
+func unforge(req *http.Request, resp *http.Response) {
+	switch {
+	case resp == nil:
 		return
+	case !Degraded(resp):
+	case resp.Request != req:
+		return // an inner Fallback has marked a copy
+	default:
+		resp.Request = req.WithContext(req.Context())
 	}
 	if _, ok := resp.Header[Header]; ok {
 		resp.Header = resp.Header.Clone()

@@ -50,6 +50,11 @@ func TestDegraded(t *testing.T) {
 		require.Equal(t, "good", body)
 		require.False(t, fallback.Degraded(resp))
 	}
+	// So is that of the degraded answer when it is sent once more.
+	again, body := send(t, rt, resp.Request)
+	require.Equal(t, "good", body)
+	require.False(t, fallback.Degraded(again))
+	require.True(t, fallback.Degraded(resp))
 }
 
 // What an inner Fallback has served stays marked as it is, and is no good answer

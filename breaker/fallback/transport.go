@@ -51,7 +51,7 @@ func (f *Fallback) finish(req *http.Request, replay httpx.Replay, resp *http.Res
 	f.calls.Add(1)
 	unguarded := resp
 	defer func() { closeBody(unguarded) }() // if a callback panics
-	unforge(resp)
+	unforge(req, resp)
 	failure, failed := f.judge(resp, err)
 	if failed && req.Context().Err() == nil {
 		f.failures.Add(1)
