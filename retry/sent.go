@@ -81,7 +81,10 @@ func neverSent(err error, trace *sendTrace) bool {
 	if trace.connected() {
 		return false
 	}
-	if refused(err) || trace.noConnection() {
+	if e, ok := errors.AsType[notSent](err); ok {
+		return e.NotSent() // also if it is about more than one attempt, as Error is
+	}
+	if trace.noConnection() {
 		return true
 	}
 	e, ok := errors.AsType[*net.OpError](err)

@@ -62,6 +62,13 @@ func TestRetriedCallWasSent(t *testing.T) {
 	}
 }
 
+// wasSent is the error of a layer that has sent the request before it failed to
+// dial.
+type wasSent struct{ error }
+
+func (wasSent) NotSent() bool   { return false }
+func (e wasSent) Unwrap() error { return e.error }
+
 // The same with two copies at once: that the second was refused, and was the
 // first to come back, says nothing about the first.
 func TestHedgedCallWasSent(t *testing.T) {
@@ -71,6 +78,7 @@ func TestHedgedCallWasSent(t *testing.T) {
 		notSent bool
 	}{
 		"sent":        {errBroken, false},
+		"sent before": {wasSent{&net.OpError{Op: "dial", Err: errBroken}}, false},
 		"not dialled": {&net.OpError{Op: "dial", Err: errBroken}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
