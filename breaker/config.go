@@ -89,10 +89,10 @@ type Config struct {
 	// 0 means [DefaultProbes].
 	Probes int
 
-	// ProbeLease is how long a probe may take before the circuit goes on without
-	// it: one that has no answer by then has failed, one with a good answer
-	// whose body is still being read, or that nobody closes, has succeeded
-	// unless it is slow. At most a year; 0 means [DefaultProbeLease].
+	// ProbeLease is how long a probe keeps its place. After that, one with a good
+	// answer whose body is still being read, or that nobody closes, has succeeded
+	// unless it is slow. One without an answer leaves its place to another, and
+	// counts when its answer comes. At most a year; 0 means [DefaultProbeLease].
 	ProbeLease time.Duration
 
 	// Key names the circuit of a request. nil means one circuit per scheme,

@@ -36,6 +36,7 @@ type modelCall struct {
 	probe    bool
 	start    time.Duration
 	answered bool // the header was good
+	freed    bool // its lease is over, and it had no answer
 	over     bool
 }
 
@@ -101,7 +102,7 @@ func (m *model) end(c *modelCall, v verdict, now, wait time.Duration) {
 	c.over = true
 	slow := now-c.start >= m.config.SlowCall
 	if c.probe {
-		m.endProbe(v, slow, now, wait)
+		m.endProbe(c, v, slow, now, wait)
 		return
 	}
 	if v == neither {
@@ -125,8 +126,9 @@ func (m *model) end(c *modelCall, v verdict, now, wait time.Duration) {
 	}
 }
 
-func (m *model) endProbe(v verdict, slow bool, now, wait time.Duration) {
+func (m *model) endProbe(c *modelCall, v verdict, slow bool, now, wait time.Duration) {
 	switch {
+	case v == neither && c.freed:
 	case v == neither:
 		m.taken--
 	case v == failure || slow:
@@ -144,11 +146,12 @@ func (m *model) expire(now time.Duration) {
 	for _, c := range m.probes {
 		end := c.start + m.config.ProbeLease
 		switch {
-		case c.over || c.phase != m.phase || end > now:
+		case c.over || c.freed || c.phase != m.phase || end > now:
 		case c.answered:
 			m.end(c, success, end, 0)
 		default:
-			m.end(c, failure, end, 0)
+			c.freed = true
+			m.taken--
 		}
 	}
 }

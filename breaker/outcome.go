@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast-go/holdfast/internal/keyed"
 )
 
-// outcome reports how an admitted call went. It must do so once; a probe's
-// lease makes sure of it, for any other call the transport does.
+// outcome reports how an admitted call went, once. A probe that does not has a
+// lease.
 //
 // It outlives the use of its entry: if that is forgotten meanwhile, it reports
 // to a circuit that nobody asks any more.
@@ -31,28 +31,42 @@ type probe struct {
 	done     func(error) // gobreaker's
 	reported atomic.Bool
 	answered atomic.Bool // with a good header: what may be late is the body
+	overdue  atomic.Bool // the lease is over
+	freed    bool        // another may have its place; guarded by circuit.mu
 	timer    *time.Timer
 }
 
-// lease makes a probe of the call, and ends it if nothing is heard of it in
-// time. Without an answer it has failed. A good answer has to do even if its
-// body goes on, or an upstream that only streams would never get its calls back.
-// The hook learns of it with the next call: a panic on the timer's goroutine
-// could be caught by nobody.
+// lease makes a probe of the call, whose place is free again after a while.
 func (o *outcome) lease(done func(error)) {
-	p := &probe{done: done}
-	o.probe = p
-	expired := *o
-	p.timer = time.AfterFunc(o.breaker.config.ProbeLease, func() {
-		if !p.reported.CompareAndSwap(false, true) {
-			return
-		}
-		if p.answered.Load() {
-			expired.endProbe(Success, 0, "")
-		} else {
-			expired.endProbe(Failure, 0, "a probe was not answered in time")
-		}
-	})
+	o.probe = &probe{done: done}
+	leased := *o
+	o.probe.timer = time.AfterFunc(o.breaker.config.ProbeLease, leased.expire)
+}
+
+// expire ends the lease. A good answer has to do even if its body goes on, or an
+// upstream that only streams would never get its calls back; and one without an
+// answer yet has not failed, or the same would be true of an upstream whose
+// answers take longer than a lease. The hook learns of it with the next call: a
+// panic on the timer's goroutine could be caught by nobody.
+func (o *outcome) expire() {
+	p := o.probe
+	p.overdue.Store(true)
+	if !p.answered.Load() {
+		o.giveUpPlace()
+	} else if p.reported.CompareAndSwap(false, true) {
+		o.endProbe(Success, 0, "")
+	}
+}
+
+// giveUpPlace lets another call be a probe. The result of this one still counts.
+func (o *outcome) giveUpPlace() {
+	c := o.entry.Value()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.trouble.Load().phase() == o.phase && !o.probe.reported.Load() {
+		o.probe.freed = true
+		o.probe.done(errNoResult)
+	}
 }
 
 // report tells the circuit how the call went, and for how long an answer that
@@ -92,7 +106,9 @@ func (o *outcome) endProbe(v Verdict, wait time.Duration, reason string) {
 	case Success:
 		o.probe.done(nil)
 	case Neither:
-		o.probe.done(errNoResult)
+		if !o.probe.freed {
+			o.probe.done(errNoResult)
+		}
 	default:
 		o.probe.done(errFailure)
 	}
@@ -113,8 +129,11 @@ func (o *outcome) reportAnswer(resp *http.Response) {
 
 // answered notes that a good answer has come, whose body the caller now reads.
 func (o *outcome) answered() {
-	if o.probe != nil {
-		o.probe.answered.Store(true)
+	if p := o.probe; p != nil {
+		p.answered.Store(true)
+		if p.overdue.Load() {
+			o.report(Success, 0)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package breaker_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -78,7 +79,7 @@ func TestProbeLease(t *testing.T) {
 		}, breaker.Closed},
 		"hangs": {func(t *testing.T, b *breaker.Breaker) {
 			go func() { _ = call(b.Wrap(rttest.NewScript(rttest.Step{Wait: time.Hour})), newRequest(t, host)) }()
-		}, breaker.Open},
+		}, breaker.HalfOpen},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -107,6 +108,46 @@ func TestProbeLease(t *testing.T) {
 	}
 }
 
+// An upstream whose good answers take longer than a lease, as those that render
+// reports do, gets its calls back as well.
+func TestLateProbesCloseTheCircuit(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		step   rttest.Step
+		probes int
+	}{
+		"late answer":            {rttest.Step{Wait: 45 * time.Second}, 1},
+		"late answer, body":      {rttest.Step{Wait: 45 * time.Second, Body: "report"}, 1},
+		"late answer and stream": {rttest.Step{Wait: 45 * time.Second, Body: "tick", Endless: true, Drip: time.Second}, 1},
+		"three late answers":     {rttest.Step{Wait: 45 * time.Second}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := one
+				c.Probes = tt.probes
+				b := newBreaker(t, c)
+				trip(t, b, host)
+				ctx, hangUp := context.WithCancel(t.Context())
+				s := rttest.NewScript(tt.step)
+				for range 180 {
+					time.Sleep(time.Second)
+					go func() { _ = call(b.Wrap(s), newRequest(t, host).WithContext(ctx)) }()
+					synctest.Wait()
+					if b.Snapshot()[0].State == breaker.Closed {
+						break
+					}
+				}
+				require.Equal(t, breaker.Closed, b.Snapshot()[0].State)
+				require.LessOrEqual(t, len(s.Calls()), 2*tt.probes+1)
+				hangUp()
+				synctest.Wait()
+				require.Equal(t, breaker.Closed, b.Snapshot()[0].State)
+			})
+		})
+	}
+}
+
 // A hook that panics at the end of a lease would end the process: it is told
 // with the next call, on a goroutine that somebody can recover.
 func TestLeaseTellsHookWithNextCall(t *testing.T) {
@@ -118,12 +159,14 @@ func TestLeaseTellsHookWithNextCall(t *testing.T) {
 		b := newBreaker(t, c)
 		trip(t, b, host)
 		time.Sleep(time.Second + 1)
-		go func() { _ = call(b.Wrap(rttest.NewScript(rttest.Step{Wait: time.Hour})), newRequest(t, host)) }()
+		resp, err := b.Wrap(rttest.NewScript(rttest.Step{Body: "unread"})).RoundTrip(newRequest(t, host))
+		require.NoError(t, err)
 		time.Sleep(breaker.DefaultProbeLease)
 		synctest.Wait()
 		require.Equal(t, []breaker.State{breaker.Open, breaker.HalfOpen}, told)
-		require.ErrorIs(t, call(b.Wrap(rttest.NewScript()), newRequest(t, host)), breaker.ErrOpen)
-		require.Equal(t, []breaker.State{breaker.Open, breaker.HalfOpen, breaker.Open}, told)
+		require.NoError(t, call(b.Wrap(rttest.NewScript()), newRequest(t, host)))
+		require.Equal(t, []breaker.State{breaker.Open, breaker.HalfOpen, breaker.Closed}, told)
+		require.NoError(t, resp.Body.Close())
 	})
 }
 
