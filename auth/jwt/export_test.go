@@ -1,21 +1,6 @@
 package jwt
 
-import (
-	"crypto"
-	"encoding/hex"
-)
-
-// SmallOrder has the points of small order as they are written.
-var SmallOrder = func() (points [][]byte) {
-	for _, y := range smallOrder {
-		point, err := hex.DecodeString(y)
-		if err != nil {
-			panic(err)
-		}
-		points = append(points, point)
-	}
-	return points
-}()
+import "crypto"
 
 // Public returns the public key of k, which users have no need to see.
 func Public(k Key) crypto.PublicKey { return k.key }

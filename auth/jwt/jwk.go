@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+
+	"github.com/holdfast-go/holdfast/internal/pubkey"
 )
 
 // The bounds of a key set. An issuer has a handful of keys; a set beyond these
@@ -116,7 +118,7 @@ func parsePublic(members map[string]json.RawMessage) (crypto.PublicKey, error) {
 func parseRSA(members map[string]json.RawMessage) (crypto.PublicKey, error) {
 	n, nOK := number(members, "n")
 	e, eOK := number(members, "e")
-	if !nOK || !eOK || len(e) > 4 || len(n) > maxRSABits/8+1 {
+	if !nOK || !eOK || len(e) > 4 || len(n) > pubkey.MaxRSABits/8+1 {
 		return nil, errors.New("n or e is not a number of its size")
 	}
 	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Int64())}, nil
@@ -152,7 +154,7 @@ func number(members map[string]json.RawMessage, name string) ([]byte, bool) {
 // 7638). It takes the types that [PublicKey] takes. It serves as a key id, and
 // as the "jkt" that a token is bound to.
 func Thumbprint(public crypto.PublicKey) (string, error) {
-	if err := checkPublic(public); err != nil {
+	if err := pubkey.Check(public); err != nil {
 		return "", fmt.Errorf("jwt: thumbprint: %w", err)
 	}
 	// Only the members that make the key, in the order of their names, without

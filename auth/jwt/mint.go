@@ -7,14 +7,14 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
-	"encoding/asn1"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"math/big"
 	"slices"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/pubkey"
 )
 
 // DefaultLifetime is the default of MinterConfig.Lifetime.
@@ -212,22 +212,7 @@ func (s signer) sign(input []byte) ([]byte, error) {
 		return nil, err
 	}
 	if f == ecdsaFamily {
-		return fixedLength(signature, s.key.Public().(*ecdsa.PublicKey))
+		return pubkey.FixedLength(signature, s.key.Public().(*ecdsa.PublicKey))
 	}
 	return signature, nil
 }
-
-// fixedLength turns an ECDSA signature from its ASN.1 form into two numbers of
-// the size of the curve, one behind the other (RFC 7518, section 3.4).
-func fixedLength(der []byte, key *ecdsa.PublicKey) ([]byte, error) {
-	var numbers struct{ R, S *big.Int }
-	rest, err := asn1.Unmarshal(der, &numbers)
-	size := (key.Curve.Params().BitSize + 7) / 8
-	if err != nil || len(rest) > 0 || !isBelow(numbers.R, size) || !isBelow(numbers.S, size) {
-		return nil, errors.New("the signer returned no ECDSA signature")
-	}
-	return slices.Concat(numbers.R.FillBytes(make([]byte, size)), numbers.S.FillBytes(make([]byte, size))), nil
-}
-
-// isBelow reports whether n is positive and fits into size bytes.
-func isBelow(n *big.Int, size int) bool { return n.Sign() > 0 && n.BitLen() <= 8*size }
