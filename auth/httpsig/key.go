@@ -105,9 +105,10 @@ func (k Key) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 
 // KeyFunc returns the keys with an id. Two keys may be active under one id, as
 // in a rotation; at most eight are tried. No key and a nil error mean that
-// there is no such id: the signature is refused, after as much work as for one
-// that does not match. An error means that nobody can tell. It must be safe for
-// concurrent use.
+// there is no such id: the signature is compared with that of a secret nobody
+// has, and refused like one that does not match. So where all keys are secrets
+// the time taken does not tell which ids there are. An error means that nobody
+// can tell. It must be safe for concurrent use.
 type KeyFunc func(ctx context.Context, id string) ([]Key, error)
 
 // Keys returns a KeyFunc of a fixed list, which it copies.
@@ -122,8 +123,7 @@ func Keys(byID map[string][]Key) KeyFunc {
 // maxTried is how many keys are tried for one signature.
 const maxTried = 8
 
-// dummy is what a signature is compared with when there is no key, so that the
-// time taken does not tell which ids there are.
+// dummy is what a signature is compared with when there is no key.
 var dummy = Key{alg: HMACSHA256, key: make([]byte, minSecret)}
 
 // anyVerifies tries the keys. With none it does the work of one and reports

@@ -31,6 +31,9 @@ func outgoing(req *http.Request) (*message, error) {
 		header: req.Header, method: req.Method, scheme: strings.ToLower(req.URL.Scheme),
 		host: req.Host, target: req.URL.RequestURI(), length: req.ContentLength,
 	}
+	if !strings.HasPrefix(m.target, "/") {
+		return nil, errors.New("the path does not begin with a slash")
+	}
 	if m.method == "" {
 		m.method = http.MethodGet
 	}

@@ -201,6 +201,7 @@ func TestNotSent(t *testing.T) {
 		"not ASCII":                {[]string{"x-umlaut"}, nil},
 		"line end in a field":      {[]string{"x-line"}, nil},
 		"opaque":                   {nil, func(r *http.Request) { r.URL.Opaque = "//x/y" }},
+		"relative path":            {nil, func(r *http.Request) { r.URL.Path = "x" }},
 		"international host":       {nil, func(r *http.Request) { r.URL.Host, r.Host = "bücher.example", "" }},
 		"zone in the host":         {nil, func(r *http.Request) { r.URL.Host, r.Host = "[fe80::1%25en0]", "" }},
 		"no host":                  {nil, func(r *http.Request) { r.URL.Host, r.Host = "", "" }},

@@ -91,12 +91,14 @@ type Fetch struct {
 // rest; nothing is fetched before the first token comes. It is safe for
 // concurrent use.
 //
-// A token whose key is known never waits and never causes a fetch, whatever its
-// signature, unless the set is older than MaxStale. A token with another key id
-// may be signed by a new key, so it makes the set be fetched, at most once in
-// MinInterval, and waits for that no longer than its own context lets it. An
-// id that was looked for in vain is remembered for twice as long, and
-// causes no fetch; it is found as soon as a fetch for another reason brings it.
+// A token whose key is known never waits, unless the set is older than MaxStale,
+// and its signature never causes a fetch. A token with another key id may be
+// signed by a new key, so it makes the set be fetched, at most once in
+// MinInterval, and waits for that no longer than its own context lets it. An id
+// that was looked for in vain is remembered for twice as long, and causes no
+// fetch; it is found as soon as a fetch for another reason brings it.
+// A token without a key id causes none either: new keys of issuers that write
+// no ids come with Refresh.
 type JWKS struct {
 	config JWKSConfig
 	client *http.Client
