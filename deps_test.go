@@ -24,6 +24,9 @@ func TestDependencies(t *testing.T) {
 
 		"./auth":          {"golang.org/x/oauth2", "golang.org/x/oauth2/internal"},
 		"./auth/authtest": nil,
+		"./auth/httpsig":  nil,
+		"./auth/jwt":      {"github.com/go-jose/go-jose/v4", "github.com/go-jose/go-jose/v4/cipher", "github.com/go-jose/go-jose/v4/json"},
+		"./auth/mtls":     nil,
 	} {
 		t.Run(pkg, func(t *testing.T) {
 			t.Parallel()

@@ -1,17 +1,50 @@
 package pubkey_test
 
 import (
+	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"fmt"
+	"math/big"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/internal/pubkey"
 )
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	good := ed25519.NewKeyFromSeed(make([]byte, 32)).Public()
+	for _, k := range []crypto.PublicKey{&key.PublicKey, &ec.PublicKey, good} {
+		require.NoError(t, pubkey.Check(k))
+	}
+	notReduced := append([]byte{0xed}, bytes.Repeat([]byte{0xff}, 31)...)
+	for name, k := range map[string]crypto.PublicKey{
+		"nil":                 nil,
+		"secret":              []byte("secret"),
+		"small":               &rsa.PublicKey{N: new(big.Int).Rsh(key.N, 1), E: key.E},
+		"large":               &rsa.PublicKey{N: new(big.Int).Lsh(key.N, pubkey.MaxRSABits), E: key.E},
+		"even":                &rsa.PublicKey{N: new(big.Int).Sub(key.N, big.NewInt(1)), E: key.E},
+		"exponent 1":          &rsa.PublicKey{N: key.N, E: 1},
+		"empty RSA":           &rsa.PublicKey{},
+		"empty EC":            &ecdsa.PublicKey{},
+		"off the curve":       &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}, //nolint:staticcheck // a point that no parser would make
+		"short":               ed25519.PublicKey("short"),
+		"not reduced":         ed25519.PublicKey(notReduced),
+		"not reduced, signed": ed25519.PublicKey(append(notReduced[:31:31], 0x7f)),
+	} {
+		require.Error(t, pubkey.Check(k), name)
+	}
+}
 
 // With a key of small order one signature is good for many messages, and the
 // standard library accepts it.
