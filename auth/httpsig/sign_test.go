@@ -181,6 +181,8 @@ func TestRedirects(t *testing.T) {
 	req := newRequest(t, "GET", "https://api.example.com/", "")
 	req.Response = &http.Response{}
 	require.Empty(t, roundTrip(t, newSigner(t, httpsig.Config{Secret: secret}).Wrap, req).Header.Get("Signature"))
+	req.Response.Request = req // a way without an end
+	require.Empty(t, roundTrip(t, newSigner(t, httpsig.Config{Secret: secret}).Wrap, req).Header.Get("Signature"))
 }
 
 // What cannot be signed is not sent.

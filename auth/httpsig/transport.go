@@ -59,13 +59,17 @@ func (t *transport) CloseIdleConnections() { httpx.CloseIdle(t.next) }
 // Unwrap returns the transport below.
 func (t *transport) Unwrap() http.RoundTripper { return t.next }
 
+// maxHops is how many redirects are followed back; http.Client gives up after
+// ten.
+const maxHops = 100
+
 // leftOrigin reports whether req follows a redirect that led, at any step,
 // to another origin than the one that the caller asked for. What the other
 // origin asks us to sign is not what the caller wanted signed.
 func leftOrigin(req *http.Request) bool {
-	origin := httpx.Origin(req)
+	origin, hops := httpx.Origin(req), 0
 	for resp := req.Response; resp != nil; resp = resp.Request.Response {
-		if resp.Request == nil || httpx.Origin(resp.Request) != origin {
+		if hops++; hops > maxHops || resp.Request == nil || httpx.Origin(resp.Request) != origin {
 			return true
 		}
 	}
