@@ -1,0 +1,221 @@
+package webhook
+
+import (
+	"crypto/rand"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// An engine is a Scheme and its keys, prepared for checking.
+type engine struct {
+	scheme        Scheme
+	parts         []part
+	families      []family
+	keys          []*key
+	keysFor       func(*http.Request) ([]Key, error)
+	shortSecrets  bool
+	url           publicURL
+	maxAge        time.Duration
+	maxSkew       time.Duration
+	maxSignatures int
+
+	signaturePath, timestampPath, batchPath []string
+
+	expect []expectation
+
+	signsTime, signsID, signsBody bool
+	signsTimeAlone                bool // as a piece of its own
+	signsURL, signsForm           bool
+	fixedDigits                   bool // a timestamp has one length only
+	readsJSON                     bool // before the signature is checked
+
+	checks *sync.Pool // of *check, for keys
+}
+
+// A family is the names of the header fields of a scheme.
+type family struct {
+	signatures                   []string
+	timestamp, id, delivery, typ string
+}
+
+// An expectation is a field of Scheme.Expect.
+type expectation struct{ name, value string }
+
+// refuse returns the error for a request.
+func (e *engine) refuse(reason error, detail string) error {
+	return &Error{Scheme: e.scheme.Name, Reason: reason, Detail: detail}
+}
+
+// verify checks a request that came at the time at; the zero time is now.
+func (e *engine) verify(req *http.Request, body []byte, at time.Time) (Verified, error) {
+	if e.scheme.Verify != nil {
+		if at.IsZero() {
+			at = time.Now()
+		}
+		v, err := e.scheme.Verify(req, body, at)
+		if err != nil {
+			return Verified{}, err
+		}
+		if v.body == nil {
+			v.body = body
+		}
+		return v, nil
+	}
+	keys, err := e.keysOf(req)
+	if err != nil {
+		return Verified{}, err
+	}
+	c := e.newCheck(req, body)
+	defer e.release(c)
+	if e.scheme.Batch != nil && e.scheme.Batch.Signed {
+		return e.verifyEach(c, keys, at)
+	}
+	return e.verifyOne(c, keys, at)
+}
+
+// verifyEach checks a batch of events with a signature each.
+func (e *engine) verifyEach(c *check, keys []*key, at time.Time) (Verified, error) {
+	doc, err := parseJSON(c.body)
+	if err != nil {
+		return Verified{}, e.refuse(ErrMalformed, err.Error())
+	}
+	elements, err := e.split(doc)
+	if err != nil || len(elements) == 0 {
+		return Verified{}, e.refuse(ErrMalformed, errNotAnArray.Error())
+	}
+	var first Verified
+	var content []byte
+	for i, element := range elements {
+		c.doc = element
+		v, err := e.verifyOne(c, keys, at)
+		if err != nil {
+			return Verified{}, err
+		}
+		if i == 0 {
+			first = v
+		}
+		content = append(append(content, v.content...), 0)
+	}
+	first.content = content
+	return first, nil
+}
+
+// maxEvents bounds the events in one body.
+const maxEvents = 10_000
+
+// split returns the events in a body.
+func (e *engine) split(doc document) ([]document, error) {
+	array, ok := doc.find(e.batchPath)
+	if !ok {
+		return nil, errDuplicate
+	}
+	elements := array.elements(maxEvents)
+	if elements == nil {
+		return nil, errNotAnArray
+	}
+	return elements, nil
+}
+
+// verifyOne checks one signed thing: a request or, in c.doc, an event in it.
+func (e *engine) verifyOne(c *check, keys []*key, at time.Time) (Verified, error) {
+	if err := c.read(); err != nil {
+		return Verified{}, err
+	}
+	k := c.match(keys)
+	if len(keys) == 0 {
+		return Verified{}, e.refuse(ErrUnknownKey, "")
+	}
+	if k == nil {
+		return Verified{}, e.refuse(ErrBadSignature, "")
+	}
+	signedAt, err := c.time()
+	if err != nil {
+		return Verified{}, err
+	}
+	if !signedAt.IsZero() {
+		if at.IsZero() {
+			at = time.Now()
+		}
+		age := at.Sub(signedAt)
+		switch {
+		case e.maxAge >= 0 && age > e.maxAge:
+			return Verified{}, &Error{Scheme: e.scheme.Name, Reason: ErrTooOld, Skew: age}
+		case e.maxSkew >= 0 && -age > e.maxSkew:
+			return Verified{}, &Error{Scheme: e.scheme.Name, Reason: ErrTooNew, Skew: age}
+		}
+	}
+	v := Verified{
+		Scheme:          e.scheme.Name,
+		KeyID:           k.id,
+		Timestamp:       signedAt,
+		TimestampSigned: e.signsTime,
+		IDSigned:        e.signsID,
+		BodySigned:      e.signsBody,
+		id:              c.id,
+		body:            c.body,
+	}
+	if e.scheme.Batch == nil {
+		v.idPaths = e.scheme.ID.JSON
+	}
+	if !e.signsBody && len(e.parts) > 0 {
+		v.content = c.signedContent()
+	}
+	return v, nil
+}
+
+// keysOf returns the keys for a request.
+func (e *engine) keysOf(req *http.Request) ([]*key, error) {
+	if e.keysFor == nil {
+		return e.keys, nil
+	}
+	keys, err := e.keysFor(req)
+	if err != nil {
+		return nil, &Error{Scheme: e.scheme.Name, Reason: ErrKeys, Err: err}
+	}
+	parsed, err := parseKeys(&e.scheme, keys, e.shortSecrets)
+	if err != nil {
+		return nil, &Error{Scheme: e.scheme.Name, Reason: ErrKeys, Err: err}
+	}
+	return parsed, nil
+}
+
+// decoy is the key for a request that has none, so that it takes as long to
+// refuse as one with a bad signature.
+func decoy() *key {
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	return &key{secret: secret}
+}
+
+// newCheck returns a check for one request.
+func (e *engine) newCheck(req *http.Request, body []byte) *check {
+	c, _ := e.checks.Get().(*check)
+	if c == nil {
+		c = &check{engine: e}
+	}
+	c.req, c.body = req, body
+	return c
+}
+
+// maxKept bounds the buffers that wait for the next request.
+const maxKept = 64 << 10
+
+// release takes back a check, without what belongs to the request.
+func (e *engine) release(c *check) {
+	clear(c.candidates)
+	clear(c.urls)
+	c.req, c.body, c.doc = nil, nil, nil
+	c.candidates, c.urls = c.candidates[:0], c.urls[:0]
+	c.timestamp, c.id, c.item = "", "", ""
+	if e.keysFor != nil {
+		c.macs = nil // of keys that others may not have
+	}
+	if cap(c.buf) > maxKept {
+		c.buf = nil
+	}
+	if cap(c.form) > maxKept {
+		c.form = nil
+	}
+	e.checks.Put(c)
+}

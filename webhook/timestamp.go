@@ -1,0 +1,49 @@
+package webhook
+
+import "time"
+
+// The digits of a time between 2001 and 2286. Where a timestamp touches another
+// piece of what is signed, it must have so many, lest one of them be moved over.
+const (
+	secondsDigits = 10
+	millisDigits  = 13
+)
+
+// The most digits that a timestamp has.
+const (
+	maxSecondsDigits = 12
+	maxMillisDigits  = 15
+)
+
+const maxRFC3339 = len("2006-01-02T15:04:05.999999999-07:00")
+
+// parseTime reads a timestamp in the form of the scheme and in no other: no
+// sign, no leading zero, no fraction of a Unix time, no blanks.
+func (e *engine) parseTime(s string) (time.Time, bool) {
+	switch e.scheme.TimeFormat {
+	case UnixMillis:
+		n, ok := digits(s, maxMillisDigits)
+		return time.UnixMilli(n).UTC(), ok && (!e.fixedDigits || len(s) == millisDigits)
+	case RFC3339:
+		// Unlike time.Parse it takes the form of the RFC and nothing else.
+		var t time.Time
+		err := t.UnmarshalText([]byte(s))
+		return t.UTC(), err == nil && len(s) <= maxRFC3339
+	}
+	n, ok := digits(s, maxSecondsDigits)
+	return time.Unix(n, 0).UTC(), ok && (!e.fixedDigits || len(s) == secondsDigits)
+}
+
+// digits reads up to limit digits, of which the first is not 0.
+func digits(s string, limit int) (n int64, ok bool) {
+	if s == "" || len(s) > limit || s[0] == '0' && len(s) > 1 {
+		return 0, false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(s[i]-'0')
+	}
+	return n, true
+}
