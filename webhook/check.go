@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // compile checks c and makes an engine of it. The error joins one for each
@@ -26,7 +25,7 @@ func compile(c Config) (*engine, error) {
 	}
 	e := &engine{
 		scheme:        s.clone(),
-		checks:        new(sync.Pool),
+		checks:        newPool(),
 		parts:         parts,
 		keysFor:       c.KeysFor,
 		shortSecrets:  c.DangerouslyShortSecrets,

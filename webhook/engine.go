@@ -42,6 +42,8 @@ type family struct {
 // An expectation is a field of Scheme.Expect.
 type expectation struct{ name, value string }
 
+func newPool() *sync.Pool { return new(sync.Pool) }
+
 // refuse returns the error for a request.
 func (e *engine) refuse(reason error, detail string) error {
 	return &Error{Scheme: e.scheme.Name, Reason: reason, Detail: detail}
@@ -86,6 +88,7 @@ func (e *engine) verifyEach(c *check, keys []*key, at time.Time) (Verified, erro
 	}
 	var first Verified
 	var content []byte
+	var contents [][]byte
 	for i, element := range elements {
 		c.doc = element
 		v, err := e.verifyOne(c, keys, at)
@@ -96,8 +99,9 @@ func (e *engine) verifyEach(c *check, keys []*key, at time.Time) (Verified, erro
 			first = v
 		}
 		content = append(append(content, v.content...), 0)
+		contents = append(contents, v.content)
 	}
-	first.content = content
+	first.content, first.elements = content, contents
 	return first, nil
 }
 
@@ -148,6 +152,7 @@ func (e *engine) verifyOne(c *check, keys []*key, at time.Time) (Verified, error
 	v := Verified{
 		Scheme:          e.scheme.Name,
 		KeyID:           k.id,
+		key:             k,
 		Timestamp:       signedAt,
 		TimestampSigned: e.signsTime,
 		IDSigned:        e.signsID,
@@ -192,9 +197,9 @@ func decoy() *key {
 func (e *engine) newCheck(req *http.Request, body []byte) *check {
 	c, _ := e.checks.Get().(*check)
 	if c == nil {
-		c = &check{engine: e}
+		c = new(check)
 	}
-	c.req, c.body = req, body
+	c.engine, c.req, c.body = e, req, body
 	return c
 }
 
@@ -205,7 +210,7 @@ const maxKept = 64 << 10
 func (e *engine) release(c *check) {
 	clear(c.candidates)
 	clear(c.urls)
-	c.req, c.body, c.doc = nil, nil, nil
+	c.engine, c.req, c.body, c.doc = nil, nil, nil, nil
 	c.candidates, c.urls = c.candidates[:0], c.urls[:0]
 	c.timestamp, c.id, c.item = "", "", ""
 	if e.keysFor != nil {

@@ -26,10 +26,13 @@ type Verified struct {
 	// not, the body is a hint: ask the provider before acting on it.
 	BodySigned bool
 
+	key     *key
 	id      string
 	idPaths string // where the ID is in body, if it is there
 	body    []byte
 	content []byte // what is signed, if it is not body
+
+	elements [][]byte // the content of each event in a batch, if they are signed one by one
 }
 
 // ID is what the provider sends again when it sends an event again, "" if it has
