@@ -137,7 +137,7 @@ func (e *engine) verifyOne(c *check, keys []*key, at time.Time) (Verified, error
 	if err != nil {
 		return Verified{}, err
 	}
-	if !signedAt.IsZero() {
+	if e.scheme.Timestamp != (Field{}) {
 		if at.IsZero() {
 			at = time.Now()
 		}
@@ -145,7 +145,7 @@ func (e *engine) verifyOne(c *check, keys []*key, at time.Time) (Verified, error
 		switch {
 		case e.maxAge >= 0 && age > e.maxAge:
 			return Verified{}, &Error{Scheme: e.scheme.Name, Reason: ErrTooOld, Skew: age}
-		case e.maxSkew >= 0 && -age > e.maxSkew:
+		case e.maxSkew >= 0 && age < -e.maxSkew: // -age could overflow
 			return Verified{}, &Error{Scheme: e.scheme.Name, Reason: ErrTooNew, Skew: age}
 		}
 	}

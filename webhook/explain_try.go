@@ -5,10 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // bodies tries what may have become of the body on its way.
@@ -27,11 +30,11 @@ func (x *Explanation) bodies(e *engine, req *http.Request, body []byte) {
 	}
 	bom := []byte("\ufeff")
 	try("a byte order mark was added", bytes.TrimPrefix(body, bom))
-	try("a byte order mark was removed", append(bom[:len(bom):len(bom)], body...))
+	try("a byte order mark was removed", slices.Concat(bom, body))
 	trimmed := bytes.TrimRight(body, "\r\n")
 	try("a line break was added at its end", trimmed)
-	try("a line break at its end was removed", append(trimmed[:len(trimmed):len(trimmed)], '\n'))
-	try("a line break (CR LF) at its end was removed", append(trimmed[:len(trimmed):len(trimmed)], "\r\n"...))
+	try("a line break at its end was removed", slices.Concat(trimmed, []byte("\n")))
+	try("a line break (CR LF) at its end was removed", slices.Concat(trimmed, []byte("\r\n")))
 	try("line breaks were changed from CR LF to LF", bytes.ReplaceAll(trimCR(body), []byte("\n"), []byte("\r\n")))
 	try("line breaks were changed from LF to CR LF", trimCR(body))
 	if !json.Valid(body) {
@@ -106,12 +109,11 @@ func escaped(b []byte) []byte {
 	var out []byte
 	for _, r := range string(b) {
 		if r < 0x80 {
-			out = append(out, byte(r))
+			out = utf8.AppendRune(out, r)
 			continue
 		}
 		for _, unit := range utf16.AppendRune(nil, r) {
-			out = append(out, `\u`...)
-			out = append(out, hex.EncodeToString([]byte{byte(unit >> 8), byte(unit)})...)
+			out = fmt.Appendf(out, `\u%04x`, unit)
 		}
 	}
 	return out
@@ -147,7 +149,7 @@ func unescape(b []byte, html bool) (length int, text string) {
 		if json.Unmarshal([]byte(`"`+string(b[:n])+`"`), &s) != nil || len([]rune(s)) != 1 || strings.ContainsRune(s, '\ufffd') {
 			continue
 		}
-		if isHTML := strings.Contains("<>&\u2028\u2029", s); html == isHTML && (isHTML || s[0] >= 0x80) {
+		if isHTML := strings.ContainsAny(s, "<>&\u2028\u2029"); html == isHTML && (isHTML || s[0] >= 0x80) {
 			return n, s
 		}
 	}

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/hmac"
@@ -14,8 +15,6 @@ import (
 	"hash"
 	"hash/crc32"
 	"strconv"
-
-	"crypto"
 )
 
 // A mac is the state of an HMAC for one key and one version.

@@ -225,9 +225,10 @@ const (
 type KeyFormat int
 
 const (
-	// Verbatim: the bytes of the text are the secret. It is the zero value.
+	// Verbatim means that the bytes of the text are the secret. It is the zero
+	// value.
 	Verbatim KeyFormat = iota
-	// HexKey: the secret in hexadecimal.
+	// HexKey is hexadecimal.
 	HexKey
 	// StandardKey is that of Standard Webhooks: "whsec_" and base64. The prefix
 	// may be absent.
@@ -240,10 +241,11 @@ const (
 type TimeFormat int
 
 const (
-	// UnixSeconds: digits only, at most 12, the first not 0. It is the zero value.
+	// UnixSeconds has digits only, at most 12, the first not 0. It is the zero
+	// value.
 	UnixSeconds TimeFormat = iota
-	// UnixMillis: digits only, at most 15, the first not 0.
+	// UnixMillis has digits only, at most 15, the first not 0.
 	UnixMillis
-	// RFC3339: a date and time with "T" and an offset or "Z".
+	// RFC3339 is a date and time with "T" and an offset or "Z".
 	RFC3339
 )

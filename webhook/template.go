@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -122,10 +123,8 @@ func validPaths(paths string) bool {
 // has reports whether a piece of one of the kinds is among the parts.
 func has(parts []part, kinds ...partKind) bool {
 	for _, p := range parts {
-		for _, k := range kinds {
-			if p.kind == k {
-				return true
-			}
+		if slices.Contains(kinds, p.kind) {
+			return true
 		}
 	}
 	return false

@@ -25,13 +25,49 @@ func (e *engine) parseTime(s string) (time.Time, bool) {
 		n, ok := digits(s, maxMillisDigits)
 		return time.UnixMilli(n).UTC(), ok && (!e.fixedDigits || len(s) == millisDigits)
 	case RFC3339:
-		// Unlike time.Parse it takes the form of the RFC and nothing else.
-		var t time.Time
-		err := t.UnmarshalText([]byte(s))
-		return t.UTC(), err == nil && len(s) <= maxRFC3339
+		if !shapedRFC3339(s) {
+			return time.Time{}, false
+		}
+		t, err := time.Parse(time.RFC3339, s)
+		return t.UTC(), err == nil
 	}
 	n, ok := digits(s, maxSecondsDigits)
 	return time.Unix(n, 0).UTC(), ok && (!e.fixedDigits || len(s) == secondsDigits)
+}
+
+// shapedRFC3339 reports whether s has the shape of RFC 3339, section 5.6. Package
+// time takes more: an hour of one digit, a comma for the point, offsets of more
+// than a day.
+func shapedRFC3339(s string) bool {
+	const shape = "0000-00-00T00:00:00"
+	if len(s) <= len(shape) || len(s) > maxRFC3339 || !shaped(s[:len(shape)], shape) {
+		return false
+	}
+	s = s[len(shape):]
+	if s[0] == '.' {
+		n := 1
+		for n < len(s) && '0' <= s[n] && s[n] <= '9' {
+			n++
+		}
+		if n == 1 {
+			return false
+		}
+		s = s[n:]
+	}
+	return s == "Z" || shaped(s, "+00:00") && s[1:3] < "24" || shaped(s, "-00:00") && s[1:3] < "24"
+}
+
+// shaped compares s with a shape in which 0 stands for any digit.
+func shaped(s, shape string) bool {
+	if len(s) != len(shape) {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] != shape[i] && (shape[i] != '0' || s[i] < '0' || s[i] > '9') {
+			return false
+		}
+	}
+	return true
 }
 
 // digits reads up to limit digits, of which the first is not 0.
