@@ -190,7 +190,7 @@ func (e *engine) keysOf(req *http.Request) ([]*key, error) {
 func decoy() *key {
 	secret := make([]byte, 32)
 	rand.Read(secret)
-	return &key{secret: secret}
+	return &key{secret: hidden(secret)}
 }
 
 // newCheck returns a check for one request.

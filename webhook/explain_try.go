@@ -162,13 +162,13 @@ func (x *Explanation) secrets(e *engine, req *http.Request, body []byte) {
 		if k.secret == nil {
 			continue
 		}
-		text := string(k.secret)
+		text := string(k.secret())
 		try := func(what string, secret []byte, err error) {
-			if err != nil || len(secret) == 0 || bytes.Equal(secret, k.secret) {
+			if err != nil || len(secret) == 0 || bytes.Equal(secret, k.secret()) {
 				return
 			}
 			tried := *e
-			tried.keys, tried.keysFor, tried.checks = []*key{{id: k.id, secret: secret}}, nil, newPool()
+			tried.keys, tried.keysFor, tried.checks = []*key{{id: k.id, secret: hidden(secret)}}, nil, newPool()
 			if tried.would(req, body) {
 				x.add(true, "secret", "the signature is good if key %s is taken for %s", k.id, what)
 			}
@@ -179,11 +179,11 @@ func (x *Explanation) secrets(e *engine, req *http.Request, body []byte) {
 		decoded, err = hex.DecodeString(bare)
 		try("hexadecimal", decoded, err)
 		try(`the text after "whsec_"`, []byte(bare), nil)
-		encoded := base64.StdEncoding.EncodeToString(k.secret)
+		encoded := base64.StdEncoding.EncodeToString(k.secret())
 		try("its text, undecoded", []byte(encoded), nil)
 		try(`its text, undecoded, with "whsec_"`, []byte("whsec_"+encoded), nil)
-		try("its text, undecoded", []byte(hex.EncodeToString(k.secret)), nil)
-		try("its text, undecoded, in capitals", []byte(strings.ToUpper(hex.EncodeToString(k.secret))), nil)
+		try("its text, undecoded", []byte(hex.EncodeToString(k.secret())), nil)
+		try("its text, undecoded, in capitals", []byte(strings.ToUpper(hex.EncodeToString(k.secret()))), nil)
 		try("a text with a line break at its end", []byte(text+"\n"), nil)
 	}
 }

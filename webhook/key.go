@@ -48,9 +48,11 @@ func Keys(texts ...string) []Key {
 // A key is a Key that was parsed.
 type key struct {
 	id     string
-	secret []byte // of HMAC and Token
+	secret func() []byte // of HMAC and Token; fmt finds its way through pointers
 	public any
 }
+
+func hidden(secret []byte) func() []byte { return func() []byte { return secret } }
 
 // suits reports whether signatures of the algorithm are checked with k.
 func (k *key) suits(a Algorithm) bool {
@@ -111,7 +113,7 @@ func parseKey(s *Scheme, k Key, shortSecrets bool) (*key, error) {
 		if len(secret) < least && !shortSecrets {
 			return nil, fmt.Errorf("has %d bytes: at least %d are needed, or Config.DangerouslyShortSecrets", len(secret), least)
 		}
-		p.secret = secret
+		p.secret = hidden(secret)
 	case k.Public == nil:
 		public, err := parsePublicKey(text)
 		if err != nil {

@@ -85,7 +85,7 @@ func (c *check) sum(k *key, slot int, a Algorithm) {
 	}
 	m := &c.macs[slot]
 	if m.hash == nil || c.engine.keysFor != nil {
-		m.hash = newHMAC(a, k.secret)
+		m.hash = newHMAC(a, k.secret())
 	}
 	m.hash.Reset()
 	c.writeTo(m.hash)
@@ -118,7 +118,7 @@ func (c *check) equalsAny(version int) bool {
 
 // tokenFits compares hashes, so that not even the length of the secret shows.
 func (c *check) tokenFits(k *key, version int) bool {
-	want := sha256.Sum256(k.secret)
+	want := sha256.Sum256(k.secret())
 	equal := 0
 	for i := range c.candidates {
 		if c.candidates[i].version == version {

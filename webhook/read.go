@@ -17,21 +17,32 @@ const eager = 1 << 20
 // buffers hold bodies of unknown length until they are complete.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// limitReading sets the time by which the body must be there. The limit holds
+// after a refusal, too: the server reads on before it closes the connection or
+// waits for the next request, for which it sets a deadline of its own. Where a
+// wrapped ResponseWriter knows no deadlines there is nothing to be done.
+func (r *Receiver) limitReading(w http.ResponseWriter, now time.Time) {
+	if r.config.ReadTimeout > 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(now.Add(r.config.ReadTimeout))
+	}
+}
+
+// unlimitReading lifts the limit when the body is there: the server goes on
+// reading, to notice when the client hangs up.
+func (r *Receiver) unlimitReading(w http.ResponseWriter) {
+	if r.config.ReadTimeout > 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	}
+}
+
 // read reads the body, within the limits. Its error comes with a status.
-func (r *Receiver) read(w http.ResponseWriter, req *http.Request) ([]byte, int, error) {
+func (r *Receiver) read(req *http.Request) ([]byte, int, error) {
 	limit := r.config.MaxBody
 	if req.ContentLength > limit {
 		return nil, http.StatusRequestEntityTooLarge, r.engine.refuse(ErrBodyTooLarge, "")
 	}
 	if req.Body == nil {
 		return nil, 0, nil
-	}
-	if r.config.ReadTimeout > 0 {
-		control := http.NewResponseController(w)
-		if control.SetReadDeadline(time.Now().Add(r.config.ReadTimeout)) == nil {
-			// The server sets its own for the next request.
-			defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-		}
 	}
 	body, err := readAll(req.Body, req.ContentLength, limit)
 	switch {

@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -35,3 +36,5 @@ func receive(tb testing.TB, c webhook.ReceiverConfig, req *http.Request) (events
 	require.Less(tb, w.Code, 300)
 	return events
 }
+
+func newReader(b []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(b)) }

@@ -206,6 +206,7 @@ func (r *Receiver) Verify(next http.Handler) http.Handler {
 func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, deliver func([]Event, *answer)) {
 	a := &answer{w: w, req: req, receiver: r, start: time.Now()}
 	defer a.done()
+	r.limitReading(w, a.start)
 	if !r.config.DangerouslyAllowHTTP && !r.config.Proxies.secure(req) {
 		a.refuse(http.StatusForbidden, errNotTLS)
 		return
@@ -231,12 +232,13 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, deliver func(
 		a.refuse(http.StatusUnsupportedMediaType, errCompressed)
 		return
 	}
-	body, status, err := r.read(w, req)
+	body, status, err := r.read(req)
 	a.record.Bytes = len(body)
 	if err != nil {
 		a.refuse(status, err)
 		return
 	}
+	r.unlimitReading(w)
 	verified, err := r.engine.verify(req, body, time.Now())
 	if err != nil {
 		a.unverified(err)
@@ -288,7 +290,7 @@ func (r *Receiver) handshake(req *http.Request, body []byte, v Verified) *Reply 
 	}
 	if k != nil && k.secret != nil {
 		h.MAC = func(text string) []byte {
-			m := newHMAC(HMACSHA256, k.secret)
+			m := newHMAC(HMACSHA256, k.secret())
 			m.Write([]byte(text))
 			return m.Sum(nil)
 		}
