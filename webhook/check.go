@@ -25,7 +25,7 @@ func compile(c Config) (*engine, error) {
 	}
 	e := &engine{
 		scheme:        s.clone(),
-		checks:        newPool(),
+		checks:        new(spares),
 		parts:         parts,
 		keysFor:       c.KeysFor,
 		shortSecrets:  c.DangerouslyShortSecrets,

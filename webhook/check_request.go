@@ -161,14 +161,22 @@ func (c *check) addItems(line string) error {
 			}
 			item, line = line[:n], line[min(n+1, len(line)):]
 		}
-		for item != "" && (item[0] == ' ' || item[0] == '\t') {
-			item = item[1:]
-		}
-		if err := c.addItem(strings.TrimRight(item, " \t")); err != nil {
+		if err := c.addItem(trimBlanks(item)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// trimBlanks is strings.Trim for blanks and tabs, and cheaper.
+func trimBlanks(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // addItem takes an item for what it is. What it does not know it leaves alone.

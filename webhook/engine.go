@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,7 +31,7 @@ type engine struct {
 	fixedDigits                   bool // a timestamp has one length only
 	readsJSON                     bool // before the signature is checked
 
-	checks *sync.Pool // of *check, for keys
+	checks *spares // for keys
 }
 
 // A family is the names of the header fields of a scheme.
@@ -42,7 +43,28 @@ type family struct {
 // An expectation is a field of Scheme.Expect.
 type expectation struct{ name, value string }
 
-func newPool() *sync.Pool { return new(sync.Pool) }
+// spares are checks that wait to be used again. The first waits where the garbage
+// collector does not take it away.
+type spares struct {
+	first atomic.Pointer[check]
+	more  sync.Pool
+}
+
+func (s *spares) get() *check {
+	if c := s.first.Swap(nil); c != nil {
+		return c
+	}
+	if c, ok := s.more.Get().(*check); ok {
+		return c
+	}
+	return new(check)
+}
+
+func (s *spares) put(c *check) {
+	if !s.first.CompareAndSwap(nil, c) {
+		s.more.Put(c)
+	}
+}
 
 // refuse returns the error for a request.
 func (e *engine) refuse(reason error, detail string) error {
@@ -87,8 +109,7 @@ func (e *engine) verifyEach(c *check, keys []*key, at time.Time) (Verified, erro
 		return Verified{}, e.refuse(ErrMalformed, errNotAnArray.Error())
 	}
 	var first Verified
-	var content []byte
-	var contents [][]byte
+	var signed content
 	for i, element := range elements {
 		c.doc = element
 		v, err := e.verifyOne(c, keys, at)
@@ -98,10 +119,10 @@ func (e *engine) verifyEach(c *check, keys []*key, at time.Time) (Verified, erro
 		if i == 0 {
 			first = v
 		}
-		content = append(append(content, v.content...), 0)
-		contents = append(contents, v.content)
+		signed.all = append(append(signed.all, v.content.all...), 0)
+		signed.events = append(signed.events, v.content.all)
 	}
-	first.content, first.elements = content, contents
+	first.content = &signed
 	return first, nil
 }
 
@@ -164,7 +185,7 @@ func (e *engine) verifyOne(c *check, keys []*key, at time.Time) (Verified, error
 		v.idPaths = e.scheme.ID.JSON
 	}
 	if !e.signsBody && len(e.parts) > 0 {
-		v.content = c.signedContent()
+		v.content = &content{all: c.signedContent()}
 	}
 	return v, nil
 }
@@ -195,10 +216,7 @@ func decoy() *key {
 
 // newCheck returns a check for one request.
 func (e *engine) newCheck(req *http.Request, body []byte) *check {
-	c, _ := e.checks.Get().(*check)
-	if c == nil {
-		c = new(check)
-	}
+	c := e.checks.get()
 	c.engine, c.req, c.body = e, req, body
 	return c
 }
@@ -222,5 +240,5 @@ func (e *engine) release(c *check) {
 	if cap(c.form) > maxKept {
 		c.form = nil
 	}
-	e.checks.Put(c)
+	e.checks.put(c)
 }

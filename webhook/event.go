@@ -42,8 +42,8 @@ type Event struct {
 // body, of what it covers of the event beside the time.
 func (e *Event) Fingerprint() [sha256.Size]byte {
 	switch {
-	case e.Count > 1 && e.Index < len(e.Verified.elements):
-		return sha256.Sum256(e.Verified.elements[e.Index])
+	case e.Count > 1 && e.Verified.content != nil && e.Index < len(e.Verified.content.events):
+		return sha256.Sum256(e.Verified.content.events[e.Index])
 	case e.Count > 1:
 		return sha256.Sum256(e.Body)
 	}

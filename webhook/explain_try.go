@@ -168,7 +168,7 @@ func (x *Explanation) secrets(e *engine, req *http.Request, body []byte) {
 				return
 			}
 			tried := *e
-			tried.keys, tried.keysFor, tried.checks = []*key{{id: k.id, secret: hidden(secret)}}, nil, newPool()
+			tried.keys, tried.keysFor, tried.checks = []*key{{id: k.id, secret: hidden(secret)}}, nil, new(spares)
 			if tried.would(req, body) {
 				x.add(true, "secret", "the signature is good if key %s is taken for %s", k.id, what)
 			}

@@ -145,6 +145,9 @@ func TestReceiverMemory(t *testing.T) {
 			one()
 		}
 		runtime.ReadMemStats(&after)
+		if !known && raceDetector {
+			continue // it makes sync.Pool forget
+		}
 		// The buffer for a body of unknown length is used again, but the garbage
 		// collector takes it away now and then.
 		most := uint64(1<<20 + 16<<10)

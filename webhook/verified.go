@@ -30,9 +30,13 @@ type Verified struct {
 	id      string
 	idPaths string // where the ID is in body, if it is there
 	body    []byte
-	content []byte // what is signed, if it is not body
+	content *content // what is signed, if it is not body
+}
 
-	elements [][]byte // the content of each event in a batch, if they are signed one by one
+// content is what a signature covers beside the time.
+type content struct {
+	all    []byte
+	events [][]byte // of each event in a batch, if they are signed one by one
 }
 
 // ID is what the provider sends again when it sends an event again, "" if it has
@@ -66,7 +70,7 @@ func (v Verified) WithID(id string, signed bool) Verified {
 // change it. It is computed anew on each call.
 func (v Verified) Fingerprint() [sha256.Size]byte {
 	if v.content != nil {
-		return sha256.Sum256(v.content)
+		return sha256.Sum256(v.content.all)
 	}
 	return sha256.Sum256(v.body)
 }
