@@ -41,14 +41,16 @@ func sha1MAC(s string) []byte {
 	return h.Sum(nil)
 }
 
-// rsaKey is made once: it takes a while.
-var rsaKey = sync.OnceValue(func() *rsa.PrivateKey {
+// They are made once: it takes a while.
+var rsaKey, otherRSAKey = sync.OnceValue(newRSAKey), sync.OnceValue(newRSAKey)
+
+func newRSAKey() *rsa.PrivateKey {
 	k, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		panic(err)
 	}
 	return k
-})
+}
 
 func testRSA(tb testing.TB) *rsa.PublicKey {
 	tb.Helper()

@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"crypto/rsa"
 	"net/http"
 	"strings"
 	"testing"
@@ -70,10 +71,25 @@ func presets() []preset {
 	}
 }
 
-// signer returns a signer with a new key, and the config that verifies it.
+// signer returns a signer, and the config that verifies it.
 func (p preset) signer(tb testing.TB) (*webhooktest.Signer, webhook.Config) {
 	tb.Helper()
-	s, err := webhooktest.New(webhooktest.Config{Scheme: p.scheme})
+	return p.signerWith(tb, rsaKey)
+}
+
+// other returns a signer with another key.
+func (p preset) other(tb testing.TB) (*webhooktest.Signer, webhook.Config) {
+	tb.Helper()
+	return p.signerWith(tb, otherRSAKey)
+}
+
+func (p preset) signerWith(tb testing.TB, key func() *rsa.PrivateKey) (*webhooktest.Signer, webhook.Config) {
+	tb.Helper()
+	sign := webhooktest.Config{Scheme: p.scheme}
+	if p.scheme.Versions[0].Algorithm == webhook.RSA {
+		sign.Private = key()
+	}
+	s, err := webhooktest.New(sign)
 	require.NoError(tb, err)
 	c := webhook.Config{Scheme: p.scheme, Keys: []webhook.Key{s.Key()}}
 	if strings.Contains(p.scheme.Signed, "url}") {
@@ -121,7 +137,7 @@ func TestPresets(t *testing.T) {
 			}
 
 			t.Run("another key", func(t *testing.T) {
-				_, other := p.signer(t)
+				_, other := p.other(t)
 				v, err := webhook.New(other)
 				require.NoError(t, err)
 				_, err = v.VerifyAt(req, body, now)
@@ -197,7 +213,7 @@ func TestRotation(t *testing.T) {
 		t.Run(p.scheme.Name, func(t *testing.T) {
 			t.Parallel()
 			current, _ := p.signer(t)
-			next, c := p.signer(t)
+			next, c := p.other(t)
 			one, two := current.Key(), next.Key()
 			one.ID, two.ID = "old", "new"
 			now := time.Now()
