@@ -1,233 +1,323 @@
 package webhook
 
 import (
-	"errors"
-	"fmt"
-	"maps"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
+	"time"
 )
 
-// compile checks c and makes an engine of it. The error joins one for each
-// field that is wrong.
-func compile(c Config) (*engine, error) {
-	s := c.Scheme
-	errs := s.check()
-	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf("webhook: "+format, args...)) }
-	if c.MaxSignatures < 0 || c.MaxSignatures > maxSignatures {
-		wrong("Config.MaxSignatures is %d: must be between 0 and %d", c.MaxSignatures, maxSignatures)
-	}
-	parts, err := parseTemplate(s.Signed)
-	if err != nil {
-		wrong("Scheme.Signed %w", err)
-	}
-	e := &engine{
-		scheme:        s.clone(),
-		checks:        new(spares),
-		parts:         parts,
-		keysFor:       c.KeysFor,
-		shortSecrets:  c.DangerouslyShortSecrets,
-		maxSignatures: orDefault(c.MaxSignatures, DefaultMaxSignatures),
-		maxAge:        orDefault(c.MaxAge, orDefault(s.MaxAge, DefaultMaxAge)),
-		maxSkew:       orDefault(c.MaxSkew, orDefault(s.MaxSkew, DefaultMaxSkew)),
-	}
-	if has(parts, urlPart, decodedURLPart) {
-		if e.url, err = parsePublicURL(c.URL); err != nil {
-			wrong("Config.URL %w", err)
-		}
-	} else if c.URL != "" {
-		wrong("Config.URL is set: scheme %s signs no URL", s.Name)
-	}
-	if s.Verify == nil {
-		errs = append(errs, s.checkSigning(parts)...)
-		if len(c.Keys) == 0 == (c.KeysFor == nil) {
-			wrong("Config.Keys or Config.KeysFor must be set, and not both")
-		}
-		if e.keys, err = parseKeys(&e.scheme, c.Keys, c.DangerouslyShortSecrets); err != nil {
-			errs = append(errs, err)
-		}
-	} else if len(c.Keys) > 0 || c.KeysFor != nil {
-		wrong("Config.Keys are set: Scheme.Verify has keys of its own")
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	e.prepare()
-	return e, nil
+// A check is the checking of one request. It is used again for others, with its
+// buffers and the states of its MACs.
+type check struct {
+	engine *engine
+	req    *http.Request
+	body   []byte
+	doc    document // of body, if the engine reads it
+	family *family
+
+	candidates []candidate
+	timestamp  string // as it came
+	signedAt   time.Time
+	item       string   // what Timestamp.Item found
+	id         string   // as it came, if it is in the header
+	urls       []string // the URL that may have been signed
+	url        string   // the one that is tried
+	form       []byte
+
+	macs            []mac // per key and version
+	buf, want, have []byte
 }
 
-func orDefault[T comparable](value, standard T) T {
-	var zero T
-	if value == zero {
-		return standard
-	}
-	return value
+// A candidate is a signature in a request.
+type candidate struct {
+	version int
+	text    string
 }
 
-// clone returns a copy that shares nothing with s that can be changed.
-func (s *Scheme) clone() Scheme {
-	c := *s
-	c.Headers = slices.Clone(s.Headers)
-	c.Families = slices.Clone(s.Families)
-	c.Versions = slices.Clone(s.Versions)
-	c.Expect = maps.Clone(s.Expect)
-	c.Ack.Body = slices.Clone(s.Ack.Body)
-	if s.Batch != nil {
-		b := *s.Batch
-		c.Batch = &b
+// read finds in the request all that the check needs, and is strict about it.
+func (c *check) read() error {
+	e := c.engine
+	if e.readsJSON && c.doc == nil {
+		doc, err := parseJSON(c.body)
+		if err != nil {
+			return e.refuse(ErrMalformed, err.Error())
+		}
+		c.doc = doc
 	}
-	return c
+	if err := c.chooseFamily(); err != nil {
+		return err
+	}
+	for i := range e.expect {
+		if values := c.req.Header[e.expect[i].name]; len(values) > 0 && (len(values) > 1 || values[0] != e.expect[i].value) {
+			return e.refuse(ErrMalformed, "a header field does not have the value that it must have")
+		}
+	}
+	if err := c.readSignatures(); err != nil {
+		return err
+	}
+	if err := c.readFields(); err != nil {
+		return err
+	}
+	if e.signsURL {
+		if err := c.readURL(); err != nil {
+			return err
+		}
+	}
+	if e.signsForm {
+		return c.readForm()
+	}
+	return nil
 }
 
-// check returns an error for each field that is wrong in any scheme.
-func (s *Scheme) check() []error {
-	var errs []error
-	wrong := func(bad bool, format string, args ...any) {
-		if bad {
-			errs = append(errs, fmt.Errorf("webhook: Scheme."+format, args...))
+// chooseFamily finds the names by which the request is read.
+func (c *check) chooseFamily() error {
+	e := c.engine
+	c.family = &e.families[0]
+	if len(e.families) == 1 {
+		return nil
+	}
+	for i := range e.families {
+		if e.families[i].complete(c.req.Header) {
+			c.family = &e.families[i]
+			break
 		}
 	}
-	wrong(s.Name == "", "Name is empty")
-	wrong(s.MaxBody < 0, "MaxBody is %d: must not be negative", s.MaxBody)
-	wrong(s.Ack.Status != 0 && (s.Ack.Status < 200 || s.Ack.Status > 299), "Ack.Status is %d: must be a success", s.Ack.Status)
-	for name, f := range map[string]Field{"ID": s.ID, "DeliveryID": s.DeliveryID, "Type": s.Type, "Timestamp": s.Timestamp} {
-		set := 0
-		for _, v := range []string{f.Header, f.Item, f.JSON} {
-			if v != "" {
-				set++
-			}
+	for i := range e.families {
+		if other := &e.families[i]; other != c.family && other.contradicts(c.family, c.req.Header) {
+			return e.refuse(ErrMalformed, "the headers are of two kinds and say different things")
 		}
-		wrong(set > 1, "%s names several places", name)
-		wrong(f.Item != "" && name != "Timestamp", "%s.Item is set: only a Timestamp is in the signature header", name)
-		wrong(f.JSON != "" && !validPaths(f.JSON), "%s.JSON is no path", name)
 	}
-	if b := s.Batch; b != nil {
-		wrong(b.JSON != "" && !validPath(b.JSON), "Batch.JSON is no path")
-		wrong(b.ID != "" && !validPaths(b.ID), "Batch.ID is no path")
-		wrong(b.Type != "" && !validPath(b.Type), "Batch.Type is no path")
-	}
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errs
+	return nil
 }
 
-// checkSigning returns an error for each field that is wrong in a scheme
-// without Verify. With Verify, it says what must not be set.
-func (s *Scheme) checkSigning(parts []part) []error {
-	var errs []error
-	wrong := func(bad bool, format string, args ...any) {
-		if bad {
-			errs = append(errs, fmt.Errorf("webhook: Scheme."+format, args...))
+func (f *family) complete(h http.Header) bool {
+	for _, name := range f.signatures {
+		if len(h[name]) == 0 {
+			return false
 		}
 	}
-	wrong((len(s.Headers) == 0) == (s.SignatureJSON == ""), "Headers or SignatureJSON must be set, and not both")
-	wrong(s.SignatureJSON != "" && !validPath(s.SignatureJSON), "SignatureJSON is no path")
-	for _, h := range s.Headers {
-		wrong(strings.Trim(h, "#") == "" || strings.ContainsAny(h, " \t\r\n:"), "Headers has %q, which is no name of a field", h)
-	}
-	wrong(!slices.Contains([]string{"", ",", ";", " "}, s.Separator), "Separator is %q: must be a comma, a semicolon, a blank or nothing", s.Separator)
-	wrong(len(s.Versions) == 0, "Versions is empty")
-	token := false
-	for i, v := range s.Versions {
-		wrong(v.Algorithm < HMACSHA256 || v.Algorithm > Token, "Versions[%d].Algorithm does not exist", i)
-		wrong(v.Prefix == "" && len(s.Versions) > 1, "Versions[%d].Prefix is empty: versions are told apart by it", i)
-		token = token || v.Algorithm == Token
-	}
-	wrong(token && len(s.Versions) > 1, "Versions has a Token beside others: it would be the way around them")
-	wrong(token == (s.Signed != ""), "Signed must be set, but for a Token")
-	wrong(s.Encoding < Hex || s.Encoding > RawBase64URL, "Encoding does not exist")
-	wrong(s.KeyFormat < Verbatim || s.KeyFormat > StandardOrVerbatim, "KeyFormat does not exist")
-	wrong(s.TimeFormat < UnixSeconds || s.TimeFormat > RFC3339, "TimeFormat does not exist")
-	wrong(s.MinSecret < 0, "MinSecret is %d: must not be negative", s.MinSecret)
-	wrong(has(parts, timestampPart) && s.Timestamp == Field{}, "Timestamp must be set: Signed has it")
-	wrong(strings.Contains(s.Timestamp.JSON, " "), "Timestamp.JSON is more than one path")
-	wrong(s.Timestamp.Item != "" && !has(parts, timestampPart), "Signed must have {timestamp}: it would not be signed otherwise")
-	wrong(has(parts, idPart) && s.ID.Header == "", "ID.Header must be set: Signed has {id}")
-	free := 0
-	for _, p := range parts {
-		if p.kind == anyPart {
-			free++
-		}
-	}
-	wrong(free > 1, "Signed has several {any:…}: they could not be told apart")
-	wrong(s.Batch != nil && s.Batch.Signed && s.SignatureJSON == "", "Batch.Signed needs SignatureJSON")
-	return errs
+	return len(h[f.timestamp]) > 0 && len(h[f.id]) > 0
 }
 
-// prepare fills in what can be known before the first request.
-func (e *engine) prepare() {
-	s := &e.scheme
-	families := s.Families
-	if len(families) == 0 {
-		families = []string{""}
+// contradicts reports whether the request has a field of f that does not say
+// the same as that of the chosen family.
+func (f *family) contradicts(chosen *family, h http.Header) bool {
+	differ := func(a, b string) bool {
+		return len(h[a]) > 0 && strings.Join(h[a], ",") != strings.Join(h[b], ",")
 	}
-	for _, prefix := range families {
-		name := func(n string) string {
-			if n == "" {
-				return ""
-			}
-			return http.CanonicalHeaderKey(prefix + n)
-		}
-		f := family{
-			timestamp: name(s.Timestamp.Header),
-			id:        name(s.ID.Header),
-			delivery:  name(s.DeliveryID.Header),
-			typ:       name(s.Type.Header),
-		}
-		for _, h := range s.Headers {
-			base, numbered := strings.CutSuffix(h, "#")
-			if !numbered {
-				f.signatures = append(f.signatures, name(h))
-				continue
-			}
-			for i := range maxSignatures {
-				f.signatures = append(f.signatures, name(base+strconv.Itoa(i+1)))
-			}
-			e.maxSignatures = maxSignatures
-		}
-		e.families = append(e.families, f)
-	}
-	for name, value := range s.Expect {
-		e.expect = append(e.expect, expectation{name: http.CanonicalHeaderKey(name), value: value})
-	}
-	split := func(path string) []string {
-		if path == "" {
-			return nil
-		}
-		return strings.Split(path, ".")
-	}
-	e.signaturePath = split(s.SignatureJSON)
-	e.timestampPath = split(s.Timestamp.JSON)
-	if s.Batch != nil {
-		e.batchPath = split(s.Batch.JSON)
-	}
-	e.signsTimeAlone = has(e.parts, timestampPart)
-	e.signsTime = e.signsTimeAlone || s.Timestamp.JSON != "" && has(e.parts, bodyPart)
-	e.signsURL = has(e.parts, urlPart, decodedURLPart)
-	e.signsForm = has(e.parts, formPart)
-	e.signsBody = has(e.parts, bodyPart, formPart)
-	e.fixedDigits = touches(e.parts, timestampPart)
-	e.readsJSON = s.SignatureJSON != "" || has(e.parts, jsonPart, anyPart) ||
-		s.Timestamp.JSON != "" && has(e.parts, timestampPart)
-	e.signsID = e.signs(s.ID)
-}
-
-// signs reports whether what stands in f is covered by the signature.
-func (e *engine) signs(f Field) bool {
-	switch {
-	case f.Header != "":
-		return has(e.parts, idPart) && f.Header == e.scheme.ID.Header
-	case f.JSON != "":
-		if has(e.parts, bodyPart) {
+	for i, name := range f.signatures {
+		if differ(name, chosen.signatures[i]) {
 			return true
 		}
-		for path := range strings.SplitSeq(f.JSON, " ") {
-			if !slices.ContainsFunc(e.parts, func(p part) bool { return len(p.path) > 0 && strings.Join(p.path, ".") == path }) {
-				return false
+	}
+	return differ(f.timestamp, chosen.timestamp) || differ(f.id, chosen.id)
+}
+
+// readSignatures collects the candidates.
+func (c *check) readSignatures() error {
+	e := c.engine
+	c.candidates = c.candidates[:0]
+	if e.signaturePath != nil {
+		text, ok := c.doc.textAt(e.signaturePath)
+		if !ok {
+			return e.refuse(ErrMalformed, errDuplicate.Error())
+		}
+		if err := c.addItem(text); err != nil {
+			return err
+		}
+	}
+	for _, name := range c.family.signatures {
+		lines := c.req.Header[name]
+		if len(lines) == 0 && c.engine.numbered {
+			break // the numbers have no gaps
+		}
+		for _, line := range lines {
+			if err := c.addItems(line); err != nil {
+				return err
 			}
 		}
-		return true
 	}
-	return false
+	if len(c.candidates) == 0 {
+		return e.refuse(ErrNoSignature, "")
+	}
+	return nil
+}
+
+// addItems divides a line of a signature header.
+func (c *check) addItems(line string) error {
+	separator := c.engine.scheme.Separator
+	for line != "" {
+		var item string
+		if separator == " " {
+			item, line, _ = strings.Cut(line, " ")
+			item = strings.TrimRight(item, ",")
+		} else {
+			n := strings.IndexByte(line, ',')
+			if separator == ";" {
+				n = strings.IndexAny(line, ",;")
+			}
+			if n < 0 {
+				n = len(line)
+			}
+			item, line = line[:n], line[min(n+1, len(line)):]
+		}
+		if err := c.addItem(trimBlanks(item)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trimBlanks is strings.Trim for blanks and tabs, and cheaper.
+func trimBlanks(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// addItem takes an item for what it is. What it does not know it leaves alone.
+func (c *check) addItem(item string) error {
+	e := c.engine
+	if item == "" {
+		return nil
+	}
+	if prefix := e.scheme.Timestamp.Item; prefix != "" && strings.HasPrefix(item, prefix) {
+		if c.item != "" {
+			return e.refuse(ErrMalformed, "the signature header has two timestamps")
+		}
+		c.item = item[len(prefix):]
+		return nil
+	}
+	for i, v := range e.scheme.Versions {
+		if !strings.HasPrefix(item, v.Prefix) || len(item) == len(v.Prefix) {
+			continue
+		}
+		if len(c.candidates) == e.maxSignatures {
+			return e.refuse(ErrMalformed, "there are too many signatures")
+		}
+		c.candidates = append(c.candidates, candidate{version: i, text: item[len(v.Prefix):]})
+	}
+	return nil
+}
+
+// maxID bounds what is taken for an ID.
+const maxID = 256
+
+// readFields reads the timestamp and the ID.
+func (c *check) readFields() error {
+	e := c.engine
+	var err error
+	if c.family.id != "" {
+		if c.id, err = c.single(c.family.id); err != nil {
+			return err
+		}
+		if !visible(c.id) || len(c.id) > maxID {
+			return e.refuse(ErrMalformed, "the id is too long or not plain text")
+		}
+	}
+	switch t := e.scheme.Timestamp; {
+	case t.Header != "":
+		if c.timestamp, err = c.single(c.family.timestamp); err != nil {
+			return err
+		}
+	case t.Item != "":
+		c.timestamp = c.item
+	case t.JSON != "" && e.readsJSON:
+		var ok bool
+		if c.timestamp, ok = c.doc.textAt(e.timestampPath); !ok {
+			return e.refuse(ErrMalformed, errDuplicate.Error())
+		}
+	}
+	for i := range e.parts {
+		p := &e.parts[i]
+		switch p.kind {
+		case idPart:
+			if c.id == "" || p.next != "" && strings.Contains(c.id, p.next) {
+				return e.refuse(ErrMalformed, "the id is missing, or has a separator in it")
+			}
+		case timestampPart:
+			var ok bool
+			if c.signedAt, ok = e.parseTime(c.timestamp); !ok {
+				return e.refuse(ErrMalformed, badTimestamp)
+			}
+		case methodPart:
+			if !upper(c.req.Method) {
+				return e.refuse(ErrMalformed, "the method is not in capitals")
+			}
+		case jsonPart, anyPart:
+			s, ok := c.doc.textAt(p.path)
+			if !ok {
+				return e.refuse(ErrMalformed, errDuplicate.Error())
+			}
+			if p.kind == jsonPart && p.next != "" && strings.Contains(s, p.next) {
+				return e.refuse(ErrMalformed, "a signed value has a separator in it")
+			}
+		}
+	}
+	return nil
+}
+
+// single returns the value of a field that must not be there twice.
+func (c *check) single(name string) (string, error) {
+	switch values := c.req.Header[name]; len(values) {
+	case 0:
+		return "", nil
+	case 1:
+		return values[0], nil
+	}
+	return "", c.engine.refuse(ErrMalformed, "a header field is there twice")
+}
+
+// time returns the time of the signature, zero if the scheme has none. In a
+// body that is signed as a whole it is read only now, when the body is known to
+// be good.
+func (c *check) time() (time.Time, error) {
+	e := c.engine
+	switch {
+	case e.scheme.Timestamp == Field{}:
+		return time.Time{}, nil
+	case e.signsTimeAlone:
+		return c.signedAt, nil
+	}
+	text := c.timestamp
+	if e.timestampPath != nil {
+		doc, err := parseJSON(c.body)
+		if err != nil {
+			return time.Time{}, e.refuse(ErrMalformed, err.Error())
+		}
+		var ok bool
+		if text, ok = doc.textAt(e.timestampPath); !ok {
+			return time.Time{}, e.refuse(ErrMalformed, errDuplicate.Error())
+		}
+	}
+	t, ok := e.parseTime(text)
+	if !ok {
+		return time.Time{}, e.refuse(ErrMalformed, badTimestamp)
+	}
+	return t, nil
+}
+
+const badTimestamp = "the timestamp is missing, or not in the provider's form"
+
+// visible reports whether s is ASCII without blanks and control characters.
+func visible(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func upper(s string) bool {
+	for i := range len(s) {
+		if s[i] < 'A' || s[i] > 'Z' {
+			return false
+		}
+	}
+	return s != ""
 }

@@ -29,6 +29,7 @@ type engine struct {
 	signsTimeAlone                bool // as a piece of its own
 	signsURL, signsForm           bool
 	fixedDigits                   bool // a timestamp has one length only
+	numbered                      bool // the headers of the signatures are
 	readsJSON                     bool // before the signature is checked
 
 	checks *spares // for keys
@@ -135,6 +136,9 @@ func (e *engine) split(doc document) ([]document, error) {
 	if !ok {
 		return nil, errDuplicate
 	}
+	if e.batchPath == nil && len(array) > 0 && array[0] == '{' {
+		return []document{array}, nil
+	}
 	elements := array.elements(maxEvents)
 	if elements == nil {
 		return nil, errNotAnArray
@@ -199,7 +203,7 @@ func (e *engine) keysOf(req *http.Request) ([]*key, error) {
 	if err != nil {
 		return nil, &Error{Scheme: e.scheme.Name, Reason: ErrKeys, Err: err}
 	}
-	parsed, err := parseKeys(&e.scheme, keys, e.shortSecrets)
+	parsed, err := parseKeys(&e.scheme, "keys", keys, e.shortSecrets)
 	if err != nil {
 		return nil, &Error{Scheme: e.scheme.Name, Reason: ErrKeys, Err: err}
 	}

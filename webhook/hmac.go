@@ -1,5 +1,7 @@
 package webhook
 
+import "errors"
+
 // HMACConfig says what an [HMACVerifier] accepts.
 type HMACConfig struct {
 	// Secrets are the secrets that a signature may be made with, as bytes of at
@@ -30,36 +32,38 @@ type HMACVerifier struct{ engine *engine }
 // NewHMACVerifier checks c and makes an HMACVerifier of it. Its error joins one
 // error for each thing that is wrong.
 func NewHMACVerifier(c HMACConfig) (*HMACVerifier, error) {
+	var errs []error
+	if c.Algorithm < 0 || c.Algorithm > HMACSHA512 {
+		errs = append(errs, errors.New("webhook: HMACConfig.Algorithm is no HMAC"))
+	}
+	if c.Encoding < Hex || c.Encoding > RawBase64URL {
+		errs = append(errs, errors.New("webhook: HMACConfig.Encoding does not exist"))
+	}
+	if len(c.Secrets) == 0 {
+		errs = append(errs, errors.New("webhook: HMACConfig.Secrets is empty"))
+	}
+	scheme := Scheme{
+		Name:     "hmac",
+		Headers:  []string{"Signature"},
+		Versions: []Version{{Prefix: c.Prefix, Algorithm: orDefault(c.Algorithm, HMACSHA256)}},
+		Encoding: c.Encoding,
+		Signed:   "{body}",
+	}
 	keys := make([]Key, len(c.Secrets))
 	for i, s := range c.Secrets {
 		keys[i].Secret = s
 	}
-	e, err := compile(Config{
-		Scheme: Scheme{
-			Name:     "hmac",
-			Headers:  []string{"Signature"},
-			Versions: []Version{{Prefix: c.Prefix, Algorithm: hmacOnly(c.Algorithm)}},
-			Encoding: c.Encoding,
-			Signed:   "{body}",
-		},
-		Keys:                    keys,
-		DangerouslyShortSecrets: c.DangerouslyShortSecrets,
-	})
+	if _, err := parseKeys(&scheme, "HMACConfig.Secrets", keys, c.DangerouslyShortSecrets); err != nil && len(errs) == 0 {
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	e, err := compile(Config{Scheme: scheme, Keys: keys, DangerouslyShortSecrets: c.DangerouslyShortSecrets})
 	if err != nil {
 		return nil, err
 	}
 	return &HMACVerifier{engine: e}, nil
-}
-
-// hmacOnly makes an algorithm that is no HMAC one that does not exist.
-func hmacOnly(a Algorithm) Algorithm {
-	switch {
-	case a == 0:
-		return HMACSHA256
-	case a > HMACSHA512:
-		return -1
-	}
-	return a
 }
 
 // Verify checks that signature is one of body. It can hold several, with commas

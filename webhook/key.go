@@ -69,15 +69,16 @@ func (k *key) suits(a Algorithm) bool {
 	return false
 }
 
-// parseKeys parses all keys of a scheme. The error joins one for each.
-func parseKeys(s *Scheme, keys []Key, shortSecrets bool) ([]*key, error) {
+// parseKeys parses all keys of a scheme, which come from a field of a Config or a
+// func. The error joins one for each.
+func parseKeys(s *Scheme, field string, keys []Key, shortSecrets bool) ([]*key, error) {
 	var errs []error
 	parsed := make([]*key, 0, len(keys))
 	seen := make(map[string]bool, len(keys))
 	for i, k := range keys {
 		p, err := parseKey(s, k, shortSecrets)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("webhook: Config.Keys[%d]: %w", i, err))
+			errs = append(errs, fmt.Errorf("webhook: %s[%d]: %w", field, i, err))
 			continue
 		}
 		p.id = k.ID
@@ -85,7 +86,7 @@ func parseKeys(s *Scheme, keys []Key, shortSecrets bool) ([]*key, error) {
 			p.id = strconv.Itoa(i + 1)
 		}
 		if seen[p.id] {
-			errs = append(errs, fmt.Errorf("webhook: Config.Keys[%d].ID is that of another key", i))
+			errs = append(errs, fmt.Errorf("webhook: %s[%d].ID is that of another key", field, i))
 		}
 		seen[p.id] = true
 		parsed = append(parsed, p)
@@ -111,7 +112,7 @@ func parseKey(s *Scheme, k Key, shortSecrets bool) (*key, error) {
 			least = defaultMinSecret
 		}
 		if len(secret) < least && !shortSecrets {
-			return nil, fmt.Errorf("has %d bytes: at least %d are needed, or Config.DangerouslyShortSecrets", len(secret), least)
+			return nil, fmt.Errorf("has %d bytes: at least %d are needed, or DangerouslyShortSecrets", len(secret), least)
 		}
 		p.secret = hidden(secret)
 	case k.Public == nil:
@@ -140,7 +141,7 @@ func wantsSecret(s *Scheme, text string) bool {
 		public = public || !v.Algorithm.secret()
 	}
 	if secret && public {
-		return !strings.HasPrefix(text, "whpk_")
+		return !strings.HasPrefix(text, "whpk_") && !strings.HasPrefix(text, "-----BEGIN ")
 	}
 	return secret
 }

@@ -105,6 +105,9 @@ type ReceiverConfig struct {
 //	     RetryAfter() time.Duration: with Retry-After
 //
 // All refusals have the same body. The reason is for Hooks only.
+//
+// The time that the header takes is limited by http.Server.ReadHeaderTimeout
+// alone.
 type Receiver struct {
 	config ReceiverConfig // with defaults filled in
 	engine *engine
@@ -228,9 +231,11 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, deliver func(
 		a.busy(http.StatusServiceUnavailable, time.Second, errFull)
 		return
 	}
-	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		a.refuse(http.StatusUnsupportedMediaType, errCompressed)
-		return
+	for _, encoding := range req.Header["Content-Encoding"] {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			a.refuse(http.StatusUnsupportedMediaType, errCompressed)
+			return
+		}
 	}
 	body, status, err := r.read(req)
 	a.record.Bytes = len(body)

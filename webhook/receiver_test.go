@@ -288,7 +288,10 @@ func TestReceiverBatches(t *testing.T) {
 	events, status = post("[]")
 	require.Equal(t, 204, status, "nothing to do")
 	require.Empty(t, events)
-	for _, bad := range []string{"", "{}", "[1", "[1][2]", `[{"sg_event_id":"a","sg_event_id":"b"}]`, "[" + strings.Repeat("1,", 10_000) + "1]"} {
+	events, status = post(`{"sg_event_id":"a"}`)
+	require.Equal(t, 204, status)
+	require.Equal(t, "a", events[0].ID, "an event alone")
+	for _, bad := range []string{"", "1", "[1", "[1][2]", `[{"sg_event_id":"a","sg_event_id":"b"}]`, "[" + strings.Repeat("1,", 10_000) + "1]"} {
 		_, status := post(bad)
 		require.Equal(t, 400, status, "%.40s", bad)
 	}

@@ -155,7 +155,8 @@ type Field struct {
 
 // Batch says where the events in a body are.
 type Batch struct {
-	// JSON is the path of the array. Empty means that the body is the array.
+	// JSON is the path of the array. Empty means that the body is the array, or
+	// an object, which is an event alone.
 	JSON string
 	// ID and Type are paths within an element of it, as in [Field].
 	ID, Type string

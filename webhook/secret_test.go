@@ -78,7 +78,7 @@ func TestHMACVerifier(t *testing.T) {
 		{Secrets: secrets, Encoding: 99},
 	} {
 		_, err := webhook.NewHMACVerifier(c)
-		require.Error(t, err)
+		require.ErrorContains(t, err, "webhook: HMACConfig.")
 	}
 }
 

@@ -26,7 +26,7 @@ type Config struct {
 	// read the body and must be safe for concurrent use. Nothing in the request
 	// is verified yet. No keys is the answer for a tenant that does not exist;
 	// an error means that the keys could not be had, and is [ErrKeys]. The
-	// keys are parsed on each call, which costs a few microseconds.
+	// keys are parsed, and their states set up, for each request.
 	KeysFor func(*http.Request) ([]Key, error)
 
 	// URL is the address by which the provider calls us, such as
