@@ -272,33 +272,39 @@ func (c *check) single(name string) (string, error) {
 	return "", c.engine.refuse(ErrMalformed, "a header field is there twice")
 }
 
-// time returns the time of the signature, zero if the scheme has none. In a
+// checkTime compares the time of the signature with that of the request. In a
 // body that is signed as a whole it is read only now, when the body is known to
 // be good.
-func (c *check) time() (time.Time, error) {
+func (c *check) checkTime(at time.Time) error {
 	e := c.engine
-	switch {
-	case e.scheme.Timestamp == Field{}:
-		return time.Time{}, nil
-	case e.signsTimeAlone:
-		return c.signedAt, nil
-	}
-	text := c.timestamp
-	if e.timestampPath != nil {
-		doc, err := parseJSON(c.body)
-		if err != nil {
-			return time.Time{}, e.refuse(ErrMalformed, err.Error())
+	if !e.signsTimeAlone {
+		text := c.timestamp
+		if e.timestampPath != nil {
+			doc, err := parseJSON(c.body)
+			if err != nil {
+				return e.refuse(ErrMalformed, err.Error())
+			}
+			var ok bool
+			if text, ok = doc.textAt(e.timestampPath); !ok {
+				return e.refuse(ErrMalformed, errDuplicate.Error())
+			}
 		}
 		var ok bool
-		if text, ok = doc.textAt(e.timestampPath); !ok {
-			return time.Time{}, e.refuse(ErrMalformed, errDuplicate.Error())
+		if c.signedAt, ok = e.parseTime(text); !ok {
+			return e.refuse(ErrMalformed, badTimestamp)
 		}
 	}
-	t, ok := e.parseTime(text)
-	if !ok {
-		return time.Time{}, e.refuse(ErrMalformed, badTimestamp)
+	if at.IsZero() {
+		at = time.Now()
 	}
-	return t, nil
+	age := at.Sub(c.signedAt)
+	switch {
+	case e.maxAge >= 0 && age > e.maxAge:
+		return &Error{Scheme: e.scheme.Name, Reason: ErrTooOld, Skew: age}
+	case e.maxSkew >= 0 && age < -e.maxSkew: // -age could overflow
+		return &Error{Scheme: e.scheme.Name, Reason: ErrTooNew, Skew: age}
+	}
+	return nil
 }
 
 const badTimestamp = "the timestamp is missing, or not in the provider's form"

@@ -207,6 +207,7 @@ func (e *engine) prepare() {
 	if s.Batch != nil {
 		e.batchPath = split(s.Batch.JSON)
 	}
+	e.hasTime = s.Timestamp != Field{}
 	e.signsTimeAlone = has(e.parts, timestampPart)
 	e.signsTime = e.signsTimeAlone || s.Timestamp.JSON != "" && has(e.parts, bodyPart)
 	e.signsURL = has(e.parts, urlPart, decodedURLPart)

@@ -26,6 +26,7 @@ type engine struct {
 	expect []expectation
 
 	signsTime, signsID, signsBody bool
+	hasTime                       bool
 	signsTimeAlone                bool // as a piece of its own
 	signsURL, signsForm           bool
 	fixedDigits                   bool // a timestamp has one length only
@@ -72,59 +73,62 @@ func (e *engine) refuse(reason error, detail string) error {
 	return &Error{Scheme: e.scheme.Name, Reason: reason, Detail: detail}
 }
 
-// verify checks a request that came at the time at; the zero time is now.
-func (e *engine) verify(req *http.Request, body []byte, at time.Time) (Verified, error) {
+// verify checks a request that came at the time at; the zero time is now. What
+// it finds goes into v, which is empty if there is an error.
+func (e *engine) verify(req *http.Request, body []byte, at time.Time, v *Verified) error {
 	if e.scheme.Verify != nil {
 		if at.IsZero() {
 			at = time.Now()
 		}
-		v, err := e.scheme.Verify(req, body, at)
+		verified, err := e.scheme.Verify(req, body, at)
 		if err != nil {
-			return Verified{}, err
+			return err
 		}
-		if v.body == nil {
-			v.body = body
+		if verified.body == nil {
+			verified.body = body
 		}
-		return v, nil
+		*v = verified
+		return nil
 	}
 	keys, err := e.keysOf(req)
 	if err != nil {
-		return Verified{}, err
+		return err
 	}
 	c := e.newCheck(req, body)
 	defer e.release(c)
 	if e.scheme.Batch != nil && e.scheme.Batch.Signed {
-		return e.verifyEach(c, keys, at)
+		return e.verifyEach(c, keys, at, v)
 	}
-	return e.verifyOne(c, keys, at)
+	return e.verifyOne(c, keys, at, v)
 }
 
 // verifyEach checks a batch of events with a signature each.
-func (e *engine) verifyEach(c *check, keys []*key, at time.Time) (Verified, error) {
+func (e *engine) verifyEach(c *check, keys []*key, at time.Time, v *Verified) error {
 	doc, err := parseJSON(c.body)
 	if err != nil {
-		return Verified{}, e.refuse(ErrMalformed, err.Error())
+		return e.refuse(ErrMalformed, err.Error())
 	}
 	elements, err := e.split(doc)
 	if err != nil || len(elements) == 0 {
-		return Verified{}, e.refuse(ErrMalformed, errNotAnArray.Error())
+		return e.refuse(ErrMalformed, errNotAnArray.Error())
 	}
 	var first Verified
 	var signed content
 	for i, element := range elements {
+		var one Verified
 		c.doc = element
-		v, err := e.verifyOne(c, keys, at)
-		if err != nil {
-			return Verified{}, err
+		if err := e.verifyOne(c, keys, at, &one); err != nil {
+			return err
 		}
 		if i == 0 {
-			first = v
+			first = one
 		}
-		signed.all = append(append(signed.all, v.content.all...), 0)
-		signed.events = append(signed.events, v.content.all)
+		signed.all = append(append(signed.all, one.content.all...), 0)
+		signed.events = append(signed.events, one.content.all)
 	}
-	first.content = &signed
-	return first, nil
+	*v = first
+	v.content = &signed
+	return nil
 }
 
 // maxEvents bounds the events in one body.
@@ -147,51 +151,33 @@ func (e *engine) split(doc document) ([]document, error) {
 }
 
 // verifyOne checks one signed thing: a request or, in c.doc, an event in it.
-func (e *engine) verifyOne(c *check, keys []*key, at time.Time) (Verified, error) {
+func (e *engine) verifyOne(c *check, keys []*key, at time.Time, v *Verified) error {
 	if err := c.read(); err != nil {
-		return Verified{}, err
+		return err
 	}
 	k := c.match(keys)
 	if len(keys) == 0 {
-		return Verified{}, e.refuse(ErrUnknownKey, "")
+		return e.refuse(ErrUnknownKey, "")
 	}
 	if k == nil {
-		return Verified{}, e.refuse(ErrBadSignature, "")
+		return e.refuse(ErrBadSignature, "")
 	}
-	signedAt, err := c.time()
-	if err != nil {
-		return Verified{}, err
-	}
-	if e.scheme.Timestamp != (Field{}) {
-		if at.IsZero() {
-			at = time.Now()
+	if e.hasTime {
+		if err := c.checkTime(at); err != nil {
+			return err
 		}
-		age := at.Sub(signedAt)
-		switch {
-		case e.maxAge >= 0 && age > e.maxAge:
-			return Verified{}, &Error{Scheme: e.scheme.Name, Reason: ErrTooOld, Skew: age}
-		case e.maxSkew >= 0 && age < -e.maxSkew: // -age could overflow
-			return Verified{}, &Error{Scheme: e.scheme.Name, Reason: ErrTooNew, Skew: age}
-		}
+		v.Timestamp = c.signedAt
 	}
-	v := Verified{
-		Scheme:          e.scheme.Name,
-		KeyID:           k.id,
-		key:             k,
-		Timestamp:       signedAt,
-		TimestampSigned: e.signsTime,
-		IDSigned:        e.signsID,
-		BodySigned:      e.signsBody,
-		id:              c.id,
-		body:            c.body,
-	}
+	v.Scheme, v.KeyID, v.key = e.scheme.Name, k.id, k
+	v.TimestampSigned, v.IDSigned, v.BodySigned = e.signsTime, e.signsID, e.signsBody
+	v.id, v.body = c.id, c.body
 	if e.scheme.Batch == nil {
 		v.idPaths = e.scheme.ID.JSON
 	}
 	if !e.signsBody && len(e.parts) > 0 {
 		v.content = &content{all: c.signedContent()}
 	}
-	return v, nil
+	return nil
 }
 
 // keysOf returns the keys for a request.

@@ -177,22 +177,25 @@ func (c *check) decode(text string) ([]byte, bool) {
 
 // writeTo writes what is signed, in few pieces.
 func (c *check) writeTo(h hash.Hash) {
-	c.buf = c.buf[:0]
+	buf := c.buf[:0]
 	for i := range c.engine.parts {
-		p := &c.engine.parts[i]
-		if p.kind != bodyPart {
-			c.buf = c.appendPart(c.buf, p)
-			continue
+		switch p := &c.engine.parts[i]; p.kind {
+		case constantPart:
+			buf = append(buf, p.text...)
+		case bodyPart:
+			if len(buf) > 0 {
+				h.Write(buf)
+				buf = buf[:0]
+			}
+			h.Write(c.body)
+		default:
+			buf = c.appendPart(buf, p)
 		}
-		if len(c.buf) > 0 {
-			h.Write(c.buf)
-			c.buf = c.buf[:0]
-		}
-		h.Write(c.body)
 	}
-	if len(c.buf) > 0 {
-		h.Write(c.buf)
+	if len(buf) > 0 {
+		h.Write(buf)
 	}
+	c.buf = buf[:0]
 }
 
 // appendSigned appends what is signed.

@@ -244,8 +244,8 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, deliver func(
 		return
 	}
 	r.unlimitReading(w)
-	verified, err := r.engine.verify(req, body, time.Now())
-	if err != nil {
+	var verified Verified
+	if err := r.engine.verify(req, body, time.Now(), &verified); err != nil {
 		a.unverified(err)
 		return
 	}

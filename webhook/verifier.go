@@ -77,14 +77,16 @@ func (v *Verifier) Scheme() string { return v.engine.scheme.Name }
 // An error is an [*Error]. Nothing in the request must be believed then.
 //
 // The result keeps body, which must not be changed afterwards.
-func (v *Verifier) Verify(req *http.Request, body []byte) (Verified, error) {
-	return v.engine.verify(req, body, time.Time{})
+func (v *Verifier) Verify(req *http.Request, body []byte) (verified Verified, err error) {
+	err = v.engine.verify(req, body, time.Time{}, &verified)
+	return verified, err
 }
 
 // VerifyAt is Verify for a request that came at another time than now: out of a
 // queue for example. The zero time means now.
-func (v *Verifier) VerifyAt(req *http.Request, body []byte, at time.Time) (Verified, error) {
-	return v.engine.verify(req, body, at)
+func (v *Verifier) VerifyAt(req *http.Request, body []byte, at time.Time) (verified Verified, err error) {
+	err = v.engine.verify(req, body, at, &verified)
+	return verified, err
 }
 
 // AnyOf returns a Verifier for requests that one of several accepts, for the
