@@ -44,7 +44,12 @@
 //
 // # When not
 //
-// This package remembers nothing: it does not tell a second delivery from the
-// first. Providers send again what was not answered with a 2xx in a few
-// seconds, so what takes longer is for a queue.
+// Neither Verifier nor Receiver remembers anything: they do not tell a second
+// delivery from the first. Providers send again what was not answered with a
+// 2xx in a few seconds, so what takes longer is for a queue.
+//
+// # The other side
+//
+// [Idempotency] is for an API of one's own whose clients send again: a request
+// with the same Idempotency-Key is done once.
 package webhook

@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -10,27 +11,27 @@ import (
 var (
 	// ErrNoSignature: the request has no signature of a version that the scheme
 	// knows.
-	ErrNoSignature = errors.New("no usable signature")
+	ErrNoSignature = errors.New("webhook: no usable signature")
 	// ErrMalformed: a part that the signature needs is missing, is there twice,
 	// or does not have the form that the provider gives it.
-	ErrMalformed = errors.New("malformed")
+	ErrMalformed = errors.New("webhook: malformed")
 	// ErrBadSignature: no signature fits any of the keys.
-	ErrBadSignature = errors.New("bad signature")
+	ErrBadSignature = errors.New("webhook: bad signature")
 	// ErrTooOld: the signature is good, but was made too long ago.
-	ErrTooOld = errors.New("too old")
+	ErrTooOld = errors.New("webhook: too old")
 	// ErrTooNew: the signature is good, but its time is too far in the future.
-	ErrTooNew = errors.New("too far in the future")
+	ErrTooNew = errors.New("webhook: too far in the future")
 	// ErrUnknownKey: there is no key for this request.
-	ErrUnknownKey = errors.New("no key")
+	ErrUnknownKey = errors.New("webhook: no key")
 	// ErrKeys: the keys for this request could not be had. Another attempt may
 	// succeed.
-	ErrKeys = errors.New("keys unavailable")
+	ErrKeys = errors.New("webhook: keys unavailable")
 	// ErrBodyTooLarge: the body is longer than is taken.
-	ErrBodyTooLarge = errors.New("body too large")
+	ErrBodyTooLarge = errors.New("webhook: body too large")
 	// ErrBodyConsumed: somebody had read the body before. That is a fault of the
 	// program and not of the provider: what verifies must stand in front of
 	// what parses.
-	ErrBodyConsumed = errors.New("body was read before it could be verified")
+	ErrBodyConsumed = errors.New("webhook: body was read before it could be verified")
 )
 
 // Error says why a request was refused. Its text names no secret and no
@@ -51,7 +52,7 @@ type Error struct {
 
 // Error names the scheme, the reason and the detail.
 func (e *Error) Error() string {
-	s := "webhook: " + e.Scheme + ": " + e.Reason.Error()
+	s := "webhook: " + e.Scheme + ": " + strings.TrimPrefix(e.Reason.Error(), "webhook: ")
 	if e.Detail != "" {
 		s += ": " + e.Detail
 	}
