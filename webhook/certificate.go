@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/flight"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 )
 
@@ -25,7 +26,8 @@ type CertificateConfig struct {
 	// least one is needed.
 	Hosts []string
 	// Fetch gets what is at an address, by a GET without redirects and with a
-	// limit for the size, and must be safe for concurrent use. It is called for
+	// limit for the size, and must be safe for concurrent use. Its context ends
+	// after ten seconds. It is called for
 	// https addresses at one of Hosts alone. It must be set.
 	Fetch func(ctx context.Context, address string) ([]byte, error)
 	// Roots are those that certificates must lead up to. nil means those of the
@@ -66,7 +68,7 @@ func Certificates(c CertificateConfig) (func(*http.Request) ([]Key, error), erro
 	c.Hosts = slices.Clone(c.Hosts)
 	c.Header = http.CanonicalHeaderKey(orDefault(c.Header, "PAYPAL-CERT-URL"))
 	c.MaxAge = orDefault(c.MaxAge, time.Hour)
-	s := &certificates{config: c}
+	s := &certificates{config: c, flights: flight.New[string, any](fetchTimeout)}
 	s.known = keyed.New(keyed.Config[string, certificate]{
 		Max: maxCertificates,
 		New: func(string) *certificate { return new(certificate) },
@@ -79,11 +81,14 @@ const (
 	maxCertificateChain = 8
 	maxAddress          = 512
 	fetchInterval       = time.Second
+	fetchTimeout        = 10 * time.Second
 )
 
 type certificates struct {
 	config CertificateConfig
 	known  *keyed.Map[string, certificate]
+	// Requests for one address wait for one fetch, and none for another's.
+	flights *flight.Group[string, any]
 
 	mu   sync.Mutex
 	last time.Time // when something was fetched
@@ -107,16 +112,30 @@ func (s *certificates) keys(req *http.Request) ([]Key, error) {
 	if len(values) != 1 || !s.allowed(values[0]) {
 		return nil, nil // no key, like that of a stranger
 	}
-	now := time.Now()
 	e := s.known.Acquire(values[0], 0)
 	defer e.Release()
-	if public := e.Value().get(now); public != nil {
+	if public := e.Value().get(time.Now()); public != nil {
 		return []Key{{Public: public}}, nil
+	}
+	public, err := s.flights.Do(req.Context(), values[0], func(ctx context.Context) (any, error) {
+		return s.fetch(ctx, values[0], e.Value())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []Key{{Public: public}}, nil
+}
+
+// fetch gets the certificate at an address, unless another came in between.
+func (s *certificates) fetch(ctx context.Context, address string, c *certificate) (any, error) {
+	now := time.Now()
+	if public := c.get(now); public != nil {
+		return public, nil
 	}
 	if !s.mayFetch(now) {
 		return nil, pause{}
 	}
-	text, err := s.config.Fetch(req.Context(), values[0])
+	text, err := s.config.Fetch(ctx, address)
 	if err != nil {
 		return nil, fmt.Errorf("webhook: fetching a certificate: %w", err)
 	}
@@ -128,8 +147,8 @@ func (s *certificates) keys(req *http.Request) ([]Key, error) {
 	if leaf.NotAfter.Before(until) {
 		until = leaf.NotAfter
 	}
-	e.Value().set(leaf.PublicKey, until)
-	return []Key{{Public: leaf.PublicKey}}, nil
+	c.set(leaf.PublicKey, until)
+	return leaf.PublicKey, nil
 }
 
 // allowed reports whether a certificate may be fetched from an address.

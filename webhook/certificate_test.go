@@ -76,6 +76,13 @@ func chain(tb testing.TB, signer crypto.Signer, name string, notBefore, notAfter
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pool
 }
 
+func assertKeys(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, webhook.ErrKeys) {
+		t.Errorf("%v", err)
+	}
+}
+
 const certURL = "https://api.paypal.com/v1/notifications/certs/CERT-1"
 
 func TestCertificates(t *testing.T) {
@@ -86,10 +93,12 @@ func TestCertificates(t *testing.T) {
 		text, roots := chain(t, rsaKey(), "messages.example", start.Add(-time.Hour), start.AddDate(1, 0, 0))
 		var fetched atomic.Int32
 		answer := text
+		var slow time.Duration
 		c := webhook.CertificateConfig{
 			Hosts: []string{"api.paypal.com"}, Roots: roots, DNSName: "messages.example",
 			Fetch: func(_ context.Context, address string) ([]byte, error) {
 				fetched.Add(1)
+				time.Sleep(slow)
 				if address != certURL {
 					return nil, errors.New("not found")
 				}
@@ -120,6 +129,21 @@ func TestCertificates(t *testing.T) {
 			require.ErrorIs(t, err, webhook.ErrUnknownKey, address)
 		}
 		require.Zero(t, fetched.Load(), "nothing is fetched from strangers")
+
+		// Those who come together wait for one fetch.
+		var together sync.WaitGroup
+		slow = time.Second / 2
+		for range 20 {
+			together.Go(func() {
+				_, err := verify(certURL + "-slow")
+				assertKeys(t, err)
+			})
+		}
+		together.Wait()
+		require.EqualValues(t, 1, fetched.Load())
+		fetched.Store(0)
+		slow = 0
+		time.Sleep(time.Second)
 
 		_, err = verify(certURL + "0")
 		require.ErrorIs(t, err, webhook.ErrKeys)

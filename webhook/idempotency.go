@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/header"
 )
 
 // The defaults of [IdempotencyConfig].
@@ -109,7 +111,7 @@ type StoredAnswer struct {
 // remembered either. The answer goes to the client when it is complete and
 // remembered.
 //
-// A key is an RFC 8941 string, in quotes, or the same text without them. It is
+// A key is a String of RFC 9651, in quotes, or the same text without them. It is
 // safe for concurrent use.
 type Idempotency struct{ config IdempotencyConfig }
 
@@ -240,33 +242,24 @@ func (i *Idempotency) finish(ctx context.Context, key, token string, answer Stor
 // maxKey bounds an idempotency key.
 const maxKey = 255
 
-// idempotencyKey reads the field (RFC 8941, section 3.3.3). A text without quotes
-// is taken as well, for many clients send it so.
+// idempotencyKey reads the field: an Item that is a String (RFC 9651, section
+// 3.3.3). A text without quotes is taken as well, for many clients send it so.
 func idempotencyKey(values []string) (string, bool) {
 	if len(values) != 1 {
 		return "", false
 	}
-	s := strings.Trim(values[0], " \t")
-	if !strings.HasPrefix(s, `"`) {
-		return s, s != "" && len(s) <= maxKey && visible(s) && !strings.ContainsAny(s, `",;\`)
+	key := strings.Trim(values[0], " \t")
+	if !strings.HasPrefix(key, `"`) {
+		return key, key != "" && len(key) <= maxKey && visible(key) && !strings.ContainsAny(key, `",;\`)
 	}
-	var key strings.Builder
-	for i := 1; i < len(s); i++ {
-		switch b := s[i]; {
-		case b == '"':
-			return key.String(), i == len(s)-1 && key.Len() > 0 && key.Len() <= maxKey
-		case b == '\\':
-			if i++; i == len(s) || s[i] != '"' && s[i] != '\\' {
-				return "", false
-			}
-			key.WriteByte(s[i])
-		case b < ' ' || b >= 0x7f:
-			return "", false
-		default:
-			key.WriteByte(b)
-		}
+	members, ok := header.Structured(values)
+	if !ok {
+		return "", false
 	}
-	return "", false
+	item, ok := members.Next()
+	_, more := members.Next()
+	key = item.Value.Text
+	return key, ok && !more && item.Value.Kind == header.String && key != "" && len(key) <= maxKey
 }
 
 // scoped is what the store sees of a key: no credential, and always as long.

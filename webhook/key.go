@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/holdfast-go/holdfast/internal/pubkey"
 )
 
 // Key is what signatures are checked with: a secret that the provider shares
@@ -229,49 +231,16 @@ func parseDER(der []byte) (any, error) {
 	return k, nil
 }
 
-// minRSABits is the least that NIST SP 800-131A allows.
-const minRSABits = 2048
-
+// checkPublicKey refuses keys that are weak, or of no use here.
 func checkPublicKey(public any) error {
-	switch k := public.(type) {
-	case nil:
-	case ed25519.PublicKey:
-		if len(k) != ed25519.PublicKeySize {
-			return fmt.Errorf("is an Ed25519 key of %d bytes: it has 32", len(k))
-		}
-		if smallOrder(k) {
-			return errors.New("is a point of small order: anybody can sign for it")
-		}
-	case *ecdsa.PublicKey:
-		if k == nil || k.Curve != elliptic.P256() {
-			return errors.New("is not a key on the curve P-256")
-		}
-	case *rsa.PublicKey:
-		if k == nil || k.N == nil || k.N.BitLen() < minRSABits {
-			return fmt.Errorf("is an RSA key of less than %d bits", minRSABits)
-		}
-	default:
-		return fmt.Errorf("is a public key of type %T", public)
+	if public == nil {
+		return nil
+	}
+	if err := pubkey.Check(public); err != nil {
+		return fmt.Errorf("is no key to believe: %w", err)
+	}
+	if k, ok := public.(*ecdsa.PublicKey); ok && k.Curve != elliptic.P256() {
+		return errors.New("is not a key on the curve P-256")
 	}
 	return nil
-}
-
-// smallOrder reports whether k encodes one of the eight points whose order
-// divides the cofactor, in any of their encodings; the sign bit does not
-// matter. They are those that libsodium refuses.
-func smallOrder(k ed25519.PublicKey) bool {
-	var c [ed25519.PublicKeySize]byte
-	copy(c[:], k)
-	c[31] &= 0x7f
-	switch hex.EncodeToString(c[:]) {
-	case "0000000000000000000000000000000000000000000000000000000000000000",
-		"0100000000000000000000000000000000000000000000000000000000000000",
-		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f":
-		return true
-	}
-	return false
 }

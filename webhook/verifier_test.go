@@ -64,8 +64,8 @@ func TestConfigErrors(t *testing.T) {
 		"has the piece {the webhook ID}":         {Scheme: webhook.PayPal(""), Keys: keys},
 		"is of no kind that scheme discord uses": {Scheme: webhook.Discord(), Keys: []webhook.Key{{Public: testRSA(t)}}},
 		"has both a Secret and a Public key":     {Scheme: webhook.Discord(), Keys: []webhook.Key{{Public: testRSA(t), Secret: keys[0].Secret}}},
-		"is a public key of type string":         {Scheme: webhook.Discord(), Keys: []webhook.Key{{Public: "x"}}},
-		"is an RSA key of less than 2048 bits":   {Scheme: webhook.Wise(), Keys: []webhook.Key{{Public: &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}}}},
+		"a string cannot verify":                 {Scheme: webhook.Discord(), Keys: []webhook.Key{{Public: "x"}}},
+		"an RSA key must have 2048":              {Scheme: webhook.Wise(), Keys: []webhook.Key{{Public: &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}}}},
 		"Scheme.Verify is set beside":            {Scheme: webhook.Scheme{Name: "f", Verify: accept, Signed: "{body}"}},
 		"Scheme.Verify has keys of its own":      {Scheme: webhook.Scheme{Name: "f", Verify: accept}, Keys: keys},
 	} {
