@@ -162,5 +162,5 @@ func compare(ctx context.Context, s scenario.Scenario, rounds int) (report.Scena
 	if err != nil {
 		return report.Scenario{}, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	return report.New(s.Name, s.About, all), nil
+	return report.New(s.Name, s.About, s.Bases(), all), nil
 }

@@ -19,7 +19,9 @@ func TestTable(t *testing.T) {
 	status := bench.Run(t.Context(), []string{"-runs", "1", "-scenario", "hosts"}, &stdout, &stderr)
 	require.Equal(t, 0, status, stderr.String())
 	require.Empty(t, stderr.String())
-	for _, want := range []string{"GOMAXPROCS", "1 rounds", "parallel-hosts: GET", "ns/op", "bare", "glue", "holdfast"} {
+	for _, want := range []string{
+		"GOMAXPROCS", "1 rounds", "parallel-hosts: GET", "ns/op", "× glue  × bare", "bare", "glue", "holdfast",
+	} {
 		require.Contains(t, stdout.String(), want)
 	}
 	require.NotContains(t, stdout.String(), "happy")
@@ -35,7 +37,11 @@ func TestJSON(t *testing.T) {
 	dec.DisallowUnknownFields()
 	var document struct {
 		report.Environment
-		Scenarios []report.Scenario `json:"scenarios"`
+		Scenarios []struct {
+			Name, About string
+			Bases       []string
+			Subjects    []map[string]any
+		}
 	}
 	require.NoError(t, dec.Decode(&document))
 	_, err := dec.Token()
@@ -43,12 +49,15 @@ func TestJSON(t *testing.T) {
 
 	require.Equal(t, 2, document.Rounds)
 	require.Len(t, document.Scenarios, 2)
-	require.Equal(t, "failure", document.Scenarios[0].Name)
-	for _, s := range document.Scenarios {
-		for _, row := range s.Rows {
-			require.Positive(t, row.Nanos, row.Name)
-			require.Positive(t, row.Glue, row.Name)
-			require.Positive(t, row.Allocs, row.Name)
+	for i, want := range []struct{ name, baseline string }{{"failure", "glue"}, {"parallel-hosts", "glue"}} {
+		s := document.Scenarios[i]
+		require.Equal(t, want.name, s.Name)
+		require.Equal(t, []string{want.baseline, "bare"}, s.Bases)
+		for _, row := range s.Subjects {
+			require.Len(t, row, 7)
+			for _, member := range []string{"ns_per_op", "to_" + want.baseline, "to_bare", "allocs_per_op", "bytes_per_op"} {
+				require.Positive(t, row[member], "%s of %s", member, row["name"])
+			}
 		}
 	}
 }

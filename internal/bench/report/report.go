@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"runtime"
@@ -68,46 +69,62 @@ func (e Environment) Write(w io.Writer) error {
 
 // Scenario is the result of one scenario.
 type Scenario struct {
-	Name  string `json:"name"`
-	About string `json:"about"`
-	Rows  []Row  `json:"subjects"`
+	Name  string   `json:"name"`
+	About string   `json:"about"`
+	Bases []string `json:"bases"` // the subjects that all are compared with
+	Rows  []Row    `json:"subjects"`
 }
 
-// Row is the result of one subject: medians of all rounds.
+// Row is the result of one subject: medians of all rounds. In JSON each of its
+// Ratios is a member of its own, such as "to_bare".
 type Row struct {
-	Name   string  `json:"name"`
-	Nanos  float64 `json:"ns_per_op"`
-	Spread float64 `json:"spread"`  // half the distance of the quartiles, as a share of Nanos
-	Glue   float64 `json:"to_glue"` // the time as a multiple of the glue's
-	Bare   float64 `json:"to_bare"` // the time as a multiple of the bare transport's
-	Allocs uint64  `json:"allocs_per_op"`
-	Bytes  uint64  `json:"bytes_per_op"`
+	Name   string
+	Nanos  float64
+	Spread float64            // half the distance of the quartiles, as a share of Nanos
+	Ratios map[string]float64 // by base: the time as a multiple of the base's
+	Allocs uint64
+	Bytes  uint64
 }
 
-// New makes the result of a scenario. One series must be named "glue" and one
-// "bare".
-func New(name, about string, all []measure.Series) Scenario {
-	named := func(name string) measure.Series {
-		return all[slices.IndexFunc(all, func(s measure.Series) bool { return s.Name == name })]
+// MarshalJSON names the ratios, which the tag of a field cannot.
+func (r Row) MarshalJSON() ([]byte, error) {
+	members := map[string]any{
+		"name":          r.Name,
+		"ns_per_op":     r.Nanos,
+		"spread":        r.Spread,
+		"allocs_per_op": r.Allocs,
+		"bytes_per_op":  r.Bytes,
 	}
-	glue, bare := named("glue"), named("bare")
-	s := Scenario{Name: name, About: about}
+	for base, ratio := range r.Ratios {
+		members["to_"+base] = ratio
+	}
+	return json.Marshal(members)
+}
+
+// New makes the result of a scenario. For each of bases one series must have
+// that name.
+func New(name, about string, bases []string, all []measure.Series) Scenario {
+	s := Scenario{Name: name, About: about, Bases: bases}
 	for _, series := range all {
 		median := series.Median()
-		s.Rows = append(s.Rows, Row{
+		row := Row{
 			Name:   series.Name,
 			Nanos:  median.Nanos,
 			Spread: series.Spread(),
-			Glue:   series.Ratio(glue),
-			Bare:   series.Ratio(bare),
+			Ratios: make(map[string]float64, len(bases)),
 			Allocs: median.Allocs,
 			Bytes:  median.Bytes,
-		})
+		}
+		for _, base := range bases {
+			i := slices.IndexFunc(all, func(s measure.Series) bool { return s.Name == base })
+			row.Ratios[base] = series.Ratio(all[i])
+		}
+		s.Rows = append(s.Rows, row)
 	}
 	return s
 }
 
-// Write prints s as a table.
+// Write prints s as a table, with a column for each of the bases.
 func (s Scenario) Write(w io.Writer) error {
 	if _, err := fmt.Fprintf(w, "\n%s: %s\n", s.Name, s.About); err != nil {
 		return err
@@ -117,10 +134,17 @@ func (s Scenario) Write(w io.Writer) error {
 		width = max(width, len(r.Name))
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(tw, "%-*s\tns/op\t±%%\t× glue\t× bare\tallocs/op\tB/op\t\n", width, "")
+	fmt.Fprintf(tw, "%-*s\tns/op\t±%%\t", width, "")
+	for _, base := range s.Bases {
+		fmt.Fprintf(tw, "× %s\t", base)
+	}
+	fmt.Fprint(tw, "allocs/op\tB/op\t\n")
 	for _, r := range s.Rows {
-		fmt.Fprintf(tw, "%-*s\t%.0f\t%.0f\t%.2f\t%.2f\t%d\t%d\t\n",
-			width, r.Name, r.Nanos, r.Spread*100, r.Glue, r.Bare, r.Allocs, r.Bytes)
+		fmt.Fprintf(tw, "%-*s\t%.0f\t%.0f\t", width, r.Name, r.Nanos, r.Spread*100)
+		for _, base := range s.Bases {
+			fmt.Fprintf(tw, "%.2f\t", r.Ratios[base])
+		}
+		fmt.Fprintf(tw, "%d\t%d\t\n", r.Allocs, r.Bytes)
 	}
 	return tw.Flush()
 }

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,13 +21,14 @@ func series(name string, nanos ...float64) measure.Series {
 
 func TestScenario(t *testing.T) {
 	t.Parallel()
-	s := report.New("happy", "GET", []measure.Series{
+	s := report.New("happy", "GET", []string{"glue", "bare"}, []measure.Series{
 		series("bare", 80, 100, 120),
 		series("glue", 320, 400, 480),
 		series("something-longer", 160, 200, 240),
 	})
 	require.Equal(t, report.Row{
-		Name: "something-longer", Nanos: 200, Spread: 0.1, Glue: 0.5, Bare: 2, Allocs: 2, Bytes: 192,
+		Name: "something-longer", Nanos: 200, Spread: 0.1, Ratios: map[string]float64{"glue": 0.5, "bare": 2},
+		Allocs: 2, Bytes: 192,
 	}, s.Rows[2])
 
 	var out bytes.Buffer
@@ -38,6 +40,30 @@ happy: GET
   glue                400  10    1.00    4.00          2   192
   something-longer    200  10    0.50    2.00          2   192
 `, out.String())
+}
+
+// The columns and the members are named after what is compared with.
+func TestBases(t *testing.T) {
+	t.Parallel()
+	s := report.New("circuit", "GET", []string{"gobreaker"}, []measure.Series{
+		series("gobreaker", 100), series("holdfast", 50),
+	})
+
+	var out bytes.Buffer
+	require.NoError(t, s.Write(&out))
+	require.Equal(t, `
+circuit: GET
+             ns/op  ±%  × gobreaker  allocs/op  B/op
+  gobreaker    100   0         1.00          2   192
+  holdfast      50   0         0.50          2   192
+`, out.String())
+
+	got, err := json.Marshal(s)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"name": "circuit", "about": "GET", "bases": ["gobreaker"], "subjects": [
+		{"name": "gobreaker", "ns_per_op": 100, "spread": 0, "to_gobreaker": 1, "allocs_per_op": 2, "bytes_per_op": 192},
+		{"name": "holdfast", "ns_per_op": 50, "spread": 0, "to_gobreaker": 0.5, "allocs_per_op": 2, "bytes_per_op": 192}
+	]}`, string(got))
 }
 
 func TestEnvironment(t *testing.T) {

@@ -2,11 +2,11 @@ package scenario
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 
 	"github.com/holdfast-go/holdfast/internal/bench/subject"
 )
@@ -15,7 +15,10 @@ import (
 type Scenario struct {
 	// Name selects the scenario, About describes it in a line.
 	Name, About string
-	// Subjects are compared. One is named "glue" and one "bare".
+	// Baseline names the subject that all are compared with, beside "bare".
+	// Empty means "glue".
+	Baseline string
+	// Subjects are compared. One is the baseline and one is named "bare".
 	Subjects []subject.Subject
 	// Failures is how many attempts of each call are answered with 503 before
 	// one is answered with 200. The upstream counts attempts of all callers
@@ -30,45 +33,8 @@ type Scenario struct {
 	hosts   int    // how many hosts a caller goes around
 }
 
-// All returns the scenarios, in the order of the report.
-func All() []Scenario {
-	var (
-		stack = []subject.Subject{
-			subject.Bare(), subject.Glue(), subject.Holdfast(), subject.Failsafe(), subject.Retryable(),
-		}
-		parts = slices.Concat(stack, []subject.Subject{
-			subject.HoldfastRetry(), subject.HoldfastLimit(), subject.HoldfastBreaker(),
-		})
-		retries = []subject.Subject{
-			subject.BareLoop(), subject.Glue(), subject.Holdfast(), subject.Failsafe(), subject.Retryable(),
-			subject.HoldfastRetry(),
-		}
-		keyed = []subject.Subject{subject.Bare(), subject.Glue(), subject.Holdfast()}
-		page  = bytes.Repeat([]byte("0123456789abcdef"), 64)
-		sorry = []byte(`{"error":{"code":"overloaded","message":"Try again later."}}`)
-	)
-	return []Scenario{
-		{Name: "happy", About: "GET, 200 without a body", Subjects: parts, hosts: 1},
-		{Name: "happy-body", About: "GET, 200 with 1 KiB that is read and closed", Subjects: parts, answer: page, hosts: 1},
-		{Name: "failure", About: "GET, 503 twice, then 200, no bodies, no delay", Subjects: retries, Failures: 2, hosts: 1},
-		{
-			Name: "failure-body", About: "GET, 503 twice with 60 bytes, then 200 with 1 KiB, no delay",
-			Subjects: retries, Failures: 2, answer: page, sorry: sorry, hosts: 1,
-		},
-		{
-			Name: "post", About: "POST of 1 MiB with GetBody, 200 without a body",
-			Subjects: parts, payload: bytes.Repeat(page, 1<<10), hosts: 1,
-		},
-		{
-			Name: "parallel", About: "GET, 200 without a body, GOMAXPROCS callers, one host",
-			Subjects: stack, Parallel: true, hosts: 1,
-		},
-		{
-			Name: "parallel-hosts", About: "GET, 200 without a body, GOMAXPROCS callers, 1000 hosts in turn",
-			Subjects: keyed, Parallel: true, hosts: 1000,
-		},
-	}
-}
+// Bases returns the names of the subjects that all are compared with.
+func (s Scenario) Bases() []string { return []string{cmp.Or(s.Baseline, "glue"), "bare"} }
 
 // Upstream returns the transport that answers the calls. It is safe for
 // concurrent use.
@@ -102,10 +68,11 @@ func (s Scenario) Caller(ctx context.Context, transport http.RoundTripper, numbe
 
 func (s Scenario) request(ctx context.Context, host int) (*http.Request, error) {
 	url := fmt.Sprintf("https://api%d.example.com/v1/orders", host)
-	if s.payload == nil {
-		return http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	method, body := http.MethodGet, io.Reader(http.NoBody)
+	if s.payload != nil {
+		method, body = http.MethodPost, bytes.NewReader(s.payload)
 	}
-	return http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(s.payload))
+	return http.NewRequestWithContext(ctx, method, url, body)
 }
 
 // Call makes one call and reads the answer. It fails if that is not the

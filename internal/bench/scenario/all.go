@@ -1,0 +1,48 @@
+package scenario
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/holdfast-go/holdfast/internal/bench/subject"
+)
+
+// All returns the scenarios, in the order of the report.
+func All() []Scenario {
+	var (
+		stack = []subject.Subject{
+			subject.Bare(), subject.Glue(), subject.Holdfast(), subject.Failsafe(), subject.Retryable(),
+		}
+		all = slices.Concat(stack, []subject.Subject{
+			subject.HoldfastRetry(), subject.HoldfastLimit(), subject.HoldfastBreaker(),
+		})
+		retries = []subject.Subject{
+			subject.BareLoop(), subject.Glue(), subject.Holdfast(), subject.Failsafe(), subject.Retryable(),
+			subject.HoldfastRetry(),
+		}
+		keyed = []subject.Subject{subject.Bare(), subject.Glue(), subject.Holdfast()}
+		page  = bytes.Repeat([]byte("0123456789abcdef"), 64)
+		sorry = []byte(`{"error":{"code":"overloaded","message":"Try again later."}}`)
+	)
+	return []Scenario{
+		{Name: "happy", About: "GET, 200 without a body", Subjects: all, hosts: 1},
+		{Name: "happy-body", About: "GET, 200 with 1 KiB that is read and closed", Subjects: all, answer: page, hosts: 1},
+		{Name: "failure", About: "GET, 503 twice, then 200, no bodies, no delay", Subjects: retries, Failures: 2, hosts: 1},
+		{
+			Name: "failure-body", About: "GET, 503 twice with 60 bytes, then 200 with 1 KiB, no delay",
+			Subjects: retries, Failures: 2, answer: page, sorry: sorry, hosts: 1,
+		},
+		{
+			Name: "post", About: "POST of 1 MiB with GetBody, 200 without a body",
+			Subjects: all, payload: bytes.Repeat(page, 1<<10), hosts: 1,
+		},
+		{
+			Name: "parallel", About: "GET, 200 without a body, GOMAXPROCS callers, one host",
+			Subjects: stack, Parallel: true, hosts: 1,
+		},
+		{
+			Name: "parallel-hosts", About: "GET, 200 without a body, GOMAXPROCS callers, 1000 hosts in turn",
+			Subjects: keyed, Parallel: true, hosts: 1000,
+		},
+	}
+}
