@@ -9,6 +9,7 @@ require (
 	github.com/holdfast-go/holdfast v0.0.0
 	github.com/sony/gobreaker/v2 v2.4.0
 	github.com/stretchr/testify v1.12.1
+	golang.org/x/oauth2 v0.37.0
 	golang.org/x/time v0.16.0
 )
 

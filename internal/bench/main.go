@@ -1,6 +1,7 @@
-// Command bench compares holdfast with its peers: hand-made glue from the same
-// libraries, failsafe-go and go-retryablehttp, all around one transport in
-// memory. It prints a table for each scenario.
+// Command bench compares holdfast with its peers, all around one transport in
+// memory: the whole with hand-made glue from the same libraries, failsafe-go
+// and go-retryablehttp, and each part with what comes closest to it. It prints
+// a table for each scenario.
 //
 //	go run ./internal/bench
 //	go run ./internal/bench -scenario '^happy' -runs 300

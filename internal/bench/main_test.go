@@ -27,10 +27,20 @@ func TestTable(t *testing.T) {
 	require.NotContains(t, stdout.String(), "happy")
 }
 
+// A scenario says whom it compares with.
+func TestBaseline(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	status := bench.Run(t.Context(), []string{"-runs", "1", "-scenario", "^circuit$"}, &stdout, &stderr)
+	require.Equal(t, 0, status, stderr.String())
+	require.Contains(t, stdout.String(), "× gobreaker  × bare")
+	require.NotContains(t, stdout.String(), "glue")
+}
+
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
-	status := bench.Run(t.Context(), []string{"-runs", "2", "-scenario", "^(failure|parallel-hosts)$", "-json"}, &stdout, &stderr)
+	status := bench.Run(t.Context(), []string{"-runs", "2", "-scenario", "^(failure|token)$", "-json"}, &stdout, &stderr)
 	require.Equal(t, 0, status, stderr.String())
 
 	dec := json.NewDecoder(&stdout)
@@ -49,7 +59,7 @@ func TestJSON(t *testing.T) {
 
 	require.Equal(t, 2, document.Rounds)
 	require.Len(t, document.Scenarios, 2)
-	for i, want := range []struct{ name, baseline string }{{"failure", "glue"}, {"parallel-hosts", "glue"}} {
+	for i, want := range []struct{ name, baseline string }{{"failure", "glue"}, {"token", "x-oauth2"}} {
 		s := document.Scenarios[i]
 		require.Equal(t, want.name, s.Name)
 		require.Equal(t, []string{want.baseline, "bare"}, s.Bases)

@@ -51,6 +51,7 @@ var compared = []string{
 	"github.com/failsafe-go/failsafe-go",
 	"github.com/hashicorp/go-retryablehttp",
 	"github.com/sony/gobreaker/v2",
+	"golang.org/x/oauth2",
 	"golang.org/x/time",
 }
 

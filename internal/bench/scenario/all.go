@@ -2,13 +2,17 @@ package scenario
 
 import (
 	"bytes"
+	"net/http"
 	"slices"
 
 	"github.com/holdfast-go/holdfast/internal/bench/subject"
 )
 
 // All returns the scenarios, in the order of the report.
-func All() []Scenario {
+func All() []Scenario { return slices.Concat(wholes(), parts()) }
+
+// wholes compare ways to do all of the work.
+func wholes() []Scenario {
 	var (
 		stack = []subject.Subject{
 			subject.Bare(), subject.Glue(), subject.Holdfast(), subject.Failsafe(), subject.Retryable(),
@@ -45,4 +49,36 @@ func All() []Scenario {
 			Subjects: keyed, Parallel: true, hosts: 1000,
 		},
 	}
+}
+
+// parts compare each part of holdfast with its closest peer, once with one
+// caller and once with several.
+func parts() []Scenario {
+	var all []Scenario
+	for _, s := range []Scenario{
+		{
+			Name: "circuit", About: "GET, 200 without a body, a closed circuit and nothing else", Baseline: "gobreaker",
+			Subjects: []subject.Subject{
+				subject.Bare(), subject.Gobreaker(), subject.GobreakerTwoStep(), subject.HoldfastBreaker(),
+				subject.FailsafeBreaker(),
+			},
+		},
+		{
+			Name: "limit", About: "GET, 200 without a body, a limiter in which nobody waits and nothing else", Baseline: "x-time-rate",
+			Subjects: []subject.Subject{
+				subject.Bare(), subject.Rate(), subject.HoldfastLimit(), subject.FailsafeLimit(),
+			},
+		},
+		{
+			Name: "token", About: "GET with two fields and a cached bearer token, 200 without a body", Baseline: "x-oauth2",
+			Subjects: []subject.Subject{subject.Bare(), subject.OAuth2(), subject.HoldfastAuth()},
+			fields:   http.Header{"Accept": {"application/json"}, "User-Agent": {"bench/1.0"}},
+		},
+	} {
+		s.hosts = 1
+		all = append(all, s)
+		s.Name, s.About, s.Parallel = s.Name+"-parallel", s.About+", GOMAXPROCS callers", true
+		all = append(all, s)
+	}
+	return all
 }

@@ -1,6 +1,7 @@
 package scenario_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,8 +10,8 @@ import (
 	"github.com/holdfast-go/holdfast/internal/bench/scenario"
 )
 
-// cost returns what one call of a scenario allocates with each subject.
-func cost(t *testing.T, name string) map[string]measure.Sample {
+// cost returns what one call of a scenario allocates with each of the subjects.
+func cost(t *testing.T, name string, subjects ...string) map[string]measure.Sample {
 	t.Helper()
 	const warm, calls = 1000, 500 // every host once
 	costs := map[string]measure.Sample{}
@@ -19,7 +20,7 @@ func cost(t *testing.T, name string) map[string]measure.Sample {
 			continue
 		}
 		for _, sub := range s.Subjects {
-			if sub.Name != "bare" && sub.Name != "holdfast" {
+			if !slices.Contains(subjects, sub.Name) {
 				continue
 			}
 			load, err := s.Start(t.Context(), sub.Wrap(s.Upstream()))
@@ -29,7 +30,7 @@ func cost(t *testing.T, name string) map[string]measure.Sample {
 			require.NoError(t, err)
 		}
 	}
-	require.Len(t, costs, 2)
+	require.Len(t, costs, len(subjects))
 	return costs
 }
 
@@ -37,18 +38,40 @@ func cost(t *testing.T, name string) map[string]measure.Sample {
 
 func TestHappyPathAllocs(t *testing.T) {
 	for _, name := range []string{"happy", "happy-body", "parallel", "parallel-hosts"} {
-		costs := cost(t, name)
+		costs := cost(t, name, "bare", "holdfast")
 		require.LessOrEqual(t, costs["holdfast"].Allocs, costs["bare"].Allocs+2, name)
 	}
-	require.EqualValues(t, 1, cost(t, "happy")["bare"].Allocs)
+	require.EqualValues(t, 1, cost(t, "happy", "bare")["bare"].Allocs)
 }
 
 func TestFailurePathAllocs(t *testing.T) {
-	require.LessOrEqual(t, cost(t, "failure")["holdfast"].Allocs, uint64(16))
+	require.LessOrEqual(t, cost(t, "failure", "holdfast")["holdfast"].Allocs, uint64(16))
+}
+
+func TestCircuitAllocs(t *testing.T) {
+	for _, name := range []string{"circuit", "circuit-parallel"} {
+		costs := cost(t, name, "bare", "holdfast-breaker")
+		require.LessOrEqual(t, costs["holdfast-breaker"].Allocs, costs["bare"].Allocs+2, name)
+	}
+}
+
+// Nothing is remembered of a call that need not wait.
+func TestLimitAllocs(t *testing.T) {
+	for _, name := range []string{"limit", "limit-parallel"} {
+		costs := cost(t, name, "bare", "holdfast-ratelimit")
+		require.LessOrEqual(t, costs["holdfast-ratelimit"].Allocs, costs["bare"].Allocs, name)
+	}
+}
+
+// The answer of the transport is one of them.
+func TestTokenAllocs(t *testing.T) {
+	for _, name := range []string{"token", "token-parallel"} {
+		require.LessOrEqual(t, cost(t, name, "holdfast-auth")["holdfast-auth"].Allocs, uint64(5), name)
+	}
 }
 
 // A body that can be had again from GetBody is not copied.
 func TestReplayableBodyIsNotCopied(t *testing.T) {
-	costs := cost(t, "post")
+	costs := cost(t, "post", "bare", "holdfast")
 	require.Less(t, costs["holdfast"].Bytes, costs["bare"].Bytes+4<<10)
 }

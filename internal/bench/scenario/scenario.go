@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 
 	"github.com/holdfast-go/holdfast/internal/bench/subject"
@@ -27,10 +28,11 @@ type Scenario struct {
 	// Parallel means as many callers at the same time as GOMAXPROCS allows.
 	Parallel bool
 
-	payload []byte // the body of a request; nil means a GET
-	answer  []byte // the body of a 200
-	sorry   []byte // the body of a 503
-	hosts   int    // how many hosts a caller goes around
+	fields  http.Header // the header of a request
+	payload []byte      // the body of a request; nil means a GET
+	answer  []byte      // the body of a 200
+	sorry   []byte      // the body of a 503
+	hosts   int         // how many hosts a caller goes around
 }
 
 // Bases returns the names of the subjects that all are compared with.
@@ -72,7 +74,12 @@ func (s Scenario) request(ctx context.Context, host int) (*http.Request, error) 
 	if s.payload != nil {
 		method, body = http.MethodPost, bytes.NewReader(s.payload)
 	}
-	return http.NewRequestWithContext(ctx, method, url, body)
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(req.Header, s.fields)
+	return req, nil
 }
 
 // Call makes one call and reads the answer. It fails if that is not the

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ import (
 // attempt is what a transport sees of one attempt, and what it answers.
 type attempt struct {
 	method string
+	fields http.Header
 	size   int
 	sum    [sha256.Size]byte
 	status int
@@ -52,7 +54,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.attempts = append(r.attempts, attempt{req.Method, len(sent), sha256.Sum256(sent), resp.StatusCode})
+	r.attempts = append(r.attempts, attempt{req.Method, req.Header.Clone(), len(sent), sha256.Sum256(sent), resp.StatusCode})
 	if r.hosts == nil {
 		r.hosts = make(map[string]int)
 	}
@@ -85,37 +87,57 @@ func TestNames(t *testing.T) {
 			require.False(t, subjects[sub.Name], sub.Name)
 			subjects[sub.Name] = true
 		}
-		for _, name := range []string{"bare", "glue", "holdfast"} {
+		bases := s.Bases()
+		require.Contains(t, bases, "bare")
+		for _, name := range bases {
 			require.True(t, subjects[name], "%s has no %s", s.Name, name)
 		}
+		require.True(t, slices.ContainsFunc(s.Subjects, func(sub subject.Subject) bool {
+			return strings.HasPrefix(sub.Name, "holdfast") && !slices.Contains(bases, sub.Name)
+		}), "%s has no holdfast to compare", s.Name)
 	}
 }
 
 // What reaches the transport for one call, whoever makes it.
 func TestAttempts(t *testing.T) {
 	t.Parallel()
-	get := func(status int) attempt { return attempt{http.MethodGet, 0, sha256.Sum256(nil), status} }
+	none := http.Header{}
+	get := func(status int) attempt { return attempt{http.MethodGet, none, 0, sha256.Sum256(nil), status} }
 	payload := []byte(strings.Repeat("0123456789abcdef", 1<<16))
 	happy := []attempt{get(http.StatusOK)}
 	failure := []attempt{get(http.StatusServiceUnavailable), get(http.StatusServiceUnavailable), get(http.StatusOK)}
-	want := map[string][]attempt{
-		"happy":          happy,
-		"happy-body":     happy,
-		"failure":        failure,
-		"failure-body":   failure,
-		"post":           {{http.MethodPost, 1 << 20, sha256.Sum256(payload), http.StatusOK}},
-		"parallel":       happy,
-		"parallel-hosts": happy,
+	tokenless, token := get(http.StatusOK), get(http.StatusOK)
+	tokenless.fields = http.Header{"Accept": {"application/json"}, "User-Agent": {"bench/1.0"}}
+	token.fields = tokenless.fields.Clone()
+	token.fields.Set("Authorization", "Bearer "+subject.AccessToken)
+	wants := map[string][]attempt{
+		"happy":            happy,
+		"happy-body":       happy,
+		"failure":          failure,
+		"failure-body":     failure,
+		"post":             {{http.MethodPost, none, 1 << 20, sha256.Sum256(payload), http.StatusOK}},
+		"parallel":         happy,
+		"parallel-hosts":   happy,
+		"circuit":          happy,
+		"circuit-parallel": happy,
+		"limit":            happy,
+		"limit-parallel":   happy,
+		"token":            {token},
+		"token-parallel":   {token},
 	}
-	require.Len(t, scenario.All(), len(want))
+	require.Len(t, scenario.All(), len(wants))
 	eachSubject(t, func(t *testing.T, s scenario.Scenario, sub subject.Subject) {
+		want := wants[s.Name]
+		if s.Baseline == "x-oauth2" && sub.Name == "bare" {
+			want = []attempt{tokenless}
+		}
 		rec := &recorder{next: s.Upstream()}
 		c, err := s.Caller(t.Context(), sub.Wrap(rec), 0)
 		require.NoError(t, err)
 		for range 3 {
 			rec.attempts = nil
 			require.NoError(t, c.Call())
-			require.Equal(t, want[s.Name], rec.attempts)
+			require.Equal(t, want, rec.attempts)
 		}
 	})
 }
@@ -187,6 +209,14 @@ func TestCallFails(t *testing.T) {
 				load, err := s.Start(t.Context(), test.transport)
 				require.NoError(t, err)
 				require.ErrorContains(t, load.Run(10), test.want)
+				if s.Baseline == "" {
+					continue // retries ask again
+				}
+				for _, sub := range s.Subjects {
+					load, err := s.Start(t.Context(), sub.Wrap(test.transport))
+					require.NoError(t, err)
+					require.ErrorContains(t, load.Run(10), test.want, "%s/%s", s.Name, sub.Name)
+				}
 			}
 		})
 	}

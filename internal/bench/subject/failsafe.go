@@ -18,16 +18,36 @@ func Failsafe() Subject {
 			WithMaxAttempts(Attempts).
 			ReturnLastFailure().
 			Build()
-		limiter := ratelimiter.NewBurstyBuilder[*http.Response](perSecond, time.Second).
-			WithMaxWaitTime(time.Minute).
-			Build()
-		circuit := circuitbreaker.NewBuilder[*http.Response]().
-			HandleIf(failure).
-			WithFailureRateThreshold(1, minCalls, window).
-			WithDelay(openTimeout).
-			Build()
-		return failsafehttp.NewRoundTripper(next, retries, limiter, circuit)
+		return failsafehttp.NewRoundTripper(next, retries, failsafeLimiter(), failsafeCircuit())
 	}}
+}
+
+// FailsafeLimit is failsafe-go's RoundTripper with its rate limiter alone.
+func FailsafeLimit() Subject {
+	return Subject{Name: "failsafe-go-limiter", Wrap: func(next http.RoundTripper) http.RoundTripper {
+		return failsafehttp.NewRoundTripper(next, failsafeLimiter())
+	}}
+}
+
+// FailsafeBreaker is failsafe-go's RoundTripper with its circuit breaker alone.
+func FailsafeBreaker() Subject {
+	return Subject{Name: "failsafe-go-breaker", Wrap: func(next http.RoundTripper) http.RoundTripper {
+		return failsafehttp.NewRoundTripper(next, failsafeCircuit())
+	}}
+}
+
+func failsafeLimiter() ratelimiter.RateLimiter[*http.Response] {
+	return ratelimiter.NewBurstyBuilder[*http.Response](perSecond, time.Second).
+		WithMaxWaitTime(time.Minute).
+		Build()
+}
+
+func failsafeCircuit() circuitbreaker.CircuitBreaker[*http.Response] {
+	return circuitbreaker.NewBuilder[*http.Response]().
+		HandleIf(failure).
+		WithFailureRateThreshold(1, minCalls, window).
+		WithDelay(openTimeout).
+		Build()
 }
 
 func failure(resp *http.Response, err error) bool {

@@ -2,7 +2,6 @@ package subject
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"github.com/sony/gobreaker/v2"
 	"golang.org/x/time/rate"
 )
 
@@ -43,7 +41,7 @@ type glue struct {
 
 type host struct {
 	limiter *rate.Limiter
-	breaker *gobreaker.CircuitBreaker[*http.Response]
+	circuit *executor
 }
 
 // RoundTrip sends req up to three times.
@@ -59,7 +57,7 @@ func (g *glue) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 			req = again
 		}
-		resp, err := g.send(h, req)
+		resp, err := h.send(req)
 		switch {
 		case !retryable(req, resp, err):
 			if err != nil {
@@ -87,54 +85,18 @@ func (g *glue) host(name string) *host {
 	defer g.mu.Unlock()
 	h := g.hosts[name]
 	if h == nil {
-		h = &host{
-			limiter: rate.NewLimiter(perSecond, burst),
-			breaker: gobreaker.NewCircuitBreaker[*http.Response](gobreaker.Settings{
-				Name:         name,
-				Interval:     window,
-				BucketPeriod: window / windowBuckets,
-				Timeout:      openTimeout,
-				ReadyToTrip:  readyToTrip,
-			}),
-		}
+		h = &host{limiter: rate.NewLimiter(perSecond, burst), circuit: newExecutor(g.next)}
 		g.hosts[name] = h
 	}
 	return h
 }
 
-func readyToTrip(n gobreaker.Counts) bool {
-	return n.Requests >= minCalls && n.TotalFailures == n.Requests
-}
-
-// errServer tells the breaker of an answer that counts as a failure.
-var errServer = errors.New("server error")
-
 // send makes one attempt.
-func (g *glue) send(h *host, req *http.Request) (*http.Response, error) {
-	if err := h.limiter.Wait(req.Context()); err != nil {
-		closeBody(req)
+func (h *host) send(req *http.Request) (*http.Response, error) {
+	if err := wait(h.limiter, req); err != nil {
 		return nil, err
 	}
-	resp, err := h.breaker.Execute(func() (*http.Response, error) {
-		resp, err := g.next.RoundTrip(req)
-		if err == nil && resp.StatusCode >= http.StatusInternalServerError {
-			err = errServer
-		}
-		return resp, err
-	})
-	switch {
-	case errors.Is(err, errServer):
-		return resp, nil
-	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
-		closeBody(req)
-	}
-	return resp, err
-}
-
-func closeBody(req *http.Request) {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
+	return h.circuit.RoundTrip(req)
 }
 
 // retryable reports whether req can be sent again, and may get a better answer.

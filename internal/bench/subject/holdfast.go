@@ -1,9 +1,11 @@
 package subject
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/ratelimit"
 	"github.com/holdfast-go/holdfast/retry"
@@ -36,6 +38,19 @@ func HoldfastBreaker() Subject {
 	return Subject{Name: "holdfast-breaker", Wrap: func(next http.RoundTripper) http.RoundTripper {
 		return newBreaker().Wrap(next)
 	}}
+}
+
+// HoldfastAuth is package auth alone: a bearer token that is fetched once, from
+// a cache.
+func HoldfastAuth() Subject {
+	return Subject{Name: "holdfast-auth", Wrap: func(next http.RoundTripper) http.RoundTripper {
+		cache := must(auth.NewCache(auth.CacheConfig{Source: auth.SourceFunc(token)}))
+		return must(auth.New(auth.Config{Authorizer: auth.Bearer(cache)})).Wrap(next)
+	}}
+}
+
+func token(context.Context) (*auth.Token, error) {
+	return &auth.Token{AccessToken: auth.NewSecret(AccessToken), ExpiresIn: tokenLife}, nil
 }
 
 func newPolicy() *retry.Policy {

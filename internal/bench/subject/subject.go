@@ -11,6 +11,11 @@ const (
 	// attempts.
 	Attempts = 3
 
+	// AccessToken is the token that is sent where there are credentials. It is as
+	// long as those of GitHub.
+	AccessToken = "gho_16C7e42F292c6912E7710c838347Ae178B4a" // #nosec G101 -- of an example
+	tokenLife   = 24 * time.Hour
+
 	// More than any machine sends; x/time/rate.Inf would skip the bucket.
 	perSecond = 1_000_000_000
 	burst     = 1_000_000
