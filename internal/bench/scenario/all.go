@@ -54,20 +54,25 @@ func wholes() []Scenario {
 // parts compare each part of holdfast with its closest peer, once with one
 // caller and once with several.
 func parts() []Scenario {
+	limiters := []subject.Subject{
+		subject.Bare(), subject.Rate(), subject.HoldfastLimit(), subject.FailsafeLimit(),
+	}
 	var all []Scenario
 	for _, s := range []Scenario{
 		{
-			Name: "circuit", About: "GET, 200 without a body, a closed circuit and nothing else", Baseline: "gobreaker",
+			Name: "circuit", About: "GET, 200 without a body, a closed circuit", Baseline: "gobreaker",
 			Subjects: []subject.Subject{
 				subject.Bare(), subject.Gobreaker(), subject.GobreakerTwoStep(), subject.HoldfastBreaker(),
 				subject.FailsafeBreaker(),
 			},
 		},
 		{
-			Name: "limit", About: "GET, 200 without a body, a limiter in which nobody waits and nothing else", Baseline: "x-time-rate",
-			Subjects: []subject.Subject{
-				subject.Bare(), subject.Rate(), subject.HoldfastLimit(), subject.FailsafeLimit(),
-			},
+			Name: "limit", About: "GET, 200 without a body, a limiter in which nobody waits",
+			Baseline: "x-time-rate", Subjects: limiters,
+		},
+		{
+			Name: "quota", About: "GET, 200 with a quota in its header as GitHub tells it, a limiter in which nobody waits",
+			Baseline: "x-time-rate", Subjects: limiters, quota: true,
 		},
 		{
 			Name: "token", About: "GET with two fields and a cached bearer token, 200 without a body", Baseline: "x-oauth2",

@@ -55,9 +55,9 @@ func TestCircuitAllocs(t *testing.T) {
 	}
 }
 
-// Nothing is remembered of a call that need not wait.
+// Neither a call that need not wait nor what an answer tells needs memory.
 func TestLimitAllocs(t *testing.T) {
-	for _, name := range []string{"limit", "limit-parallel"} {
+	for _, name := range []string{"limit", "limit-parallel", "quota", "quota-parallel"} {
 		costs := cost(t, name, "bare", "holdfast-ratelimit")
 		require.LessOrEqual(t, costs["holdfast-ratelimit"].Allocs, costs["bare"].Allocs, name)
 	}

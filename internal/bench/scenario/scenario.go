@@ -33,6 +33,7 @@ type Scenario struct {
 	answer  []byte      // the body of a 200
 	sorry   []byte      // the body of a 503
 	hosts   int         // how many hosts a caller goes around
+	quota   bool        // the header of all answers tells how much may be sent
 }
 
 // Bases returns the names of the subjects that all are compared with.
@@ -41,7 +42,7 @@ func (s Scenario) Bases() []string { return []string{cmp.Or(s.Baseline, "glue"),
 // Upstream returns the transport that answers the calls. It is safe for
 // concurrent use.
 func (s Scenario) Upstream() http.RoundTripper {
-	return newUpstream(s.Failures, s.answer, s.sorry)
+	return newUpstream(s)
 }
 
 // Caller makes the calls of a scenario, one after the other. Only one goroutine

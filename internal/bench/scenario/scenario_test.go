@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -122,6 +124,8 @@ func TestAttempts(t *testing.T) {
 		"circuit-parallel": happy,
 		"limit":            happy,
 		"limit-parallel":   happy,
+		"quota":            happy,
+		"quota-parallel":   happy,
 		"token":            {token},
 		"token-parallel":   {token},
 	}
@@ -143,22 +147,28 @@ func TestAttempts(t *testing.T) {
 }
 
 // A load makes as many calls as it is told. No circuit opens on the way, though
-// two of three attempts may fail.
+// two of three attempts may fail, and nobody waits.
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	eachSubject(t, func(t *testing.T, s scenario.Scenario, sub subject.Subject) {
-		var attempts atomic.Int64
-		upstream := s.Upstream()
-		load, err := s.Start(t.Context(), sub.Wrap(roundTripper(func(req *http.Request) (*http.Response, error) {
-			attempts.Add(1)
-			return upstream.RoundTrip(req)
-		})))
-		require.NoError(t, err)
-		for _, n := range []int{1, 2, 151} {
-			attempts.Store(0)
-			require.NoError(t, load.Run(n))
-			require.EqualValues(t, n*(1+s.Failures), attempts.Load())
-		}
+		synctest.Test(t, func(t *testing.T) {
+			var attempts atomic.Int64
+			upstream := s.Upstream()
+			load, err := s.Start(t.Context(), sub.Wrap(roundTripper(func(req *http.Request) (*http.Response, error) {
+				attempts.Add(1)
+				return upstream.RoundTrip(req)
+			})))
+			require.NoError(t, err)
+			start := time.Now()
+			for _, n := range []int{1, 2, 151} {
+				attempts.Store(0)
+				require.NoError(t, load.Run(n))
+				require.EqualValues(t, n*(1+s.Failures), attempts.Load())
+			}
+			// A bucket that starts empty has a token after a nanosecond, which is
+			// sooner than any call comes where time does not stand still.
+			require.Less(t, time.Since(start), time.Microsecond)
+		})
 	})
 }
 

@@ -3,8 +3,11 @@ package scenario
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
+	"strconv"
 	"sync/atomic"
+	"time"
 )
 
 // upstream is a transport without a network. It reads the request's body to
@@ -12,6 +15,7 @@ import (
 type upstream struct {
 	failures      int
 	attempts      atomic.Uint64
+	header        http.Header // of all responses; nobody writes to it
 	answer, sorry []byte
 
 	// buffers are free to read into. A sync.Pool would lose them to the garbage
@@ -19,12 +23,32 @@ type upstream struct {
 	buffers chan []byte
 }
 
-func newUpstream(failures int, answer, sorry []byte) *upstream {
-	return &upstream{failures: failures, answer: answer, sorry: sorry, buffers: make(chan []byte, 64)}
+// newUpstream returns the transport of s.
+func newUpstream(s Scenario) *upstream {
+	u := &upstream{
+		failures: s.Failures,
+		header:   http.Header{"Content-Type": {"application/json"}},
+		answer:   s.answer,
+		sorry:    s.sorry,
+		buffers:  make(chan []byte, 64),
+	}
+	if s.quota {
+		maps.Copy(u.header, plenty(time.Now()))
+	}
+	return u
 }
 
-// header is that of all responses. Nobody writes to it.
-var header = http.Header{"Content-Type": {"application/json"}}
+// plenty is what GitHub tells of its limits, but for the numbers: who believes
+// them may send more than any machine can.
+func plenty(now time.Time) http.Header {
+	h := http.Header{}
+	h.Set("X-RateLimit-Limit", "5000000000000")
+	h.Set("X-RateLimit-Remaining", "4999999999999")
+	h.Set("X-RateLimit-Used", "1")
+	h.Set("X-RateLimit-Reset", strconv.FormatInt(now.Add(time.Hour).Unix(), 10))
+	h.Set("X-RateLimit-Resource", "core")
+	return h
+}
 
 // RoundTrip answers req.
 func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -34,19 +58,19 @@ func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	if u.failures > 0 && u.attempts.Add(1)%uint64(u.failures+1) != 0 {
-		return respond(req, http.StatusServiceUnavailable, "503 Service Unavailable", u.sorry), nil
+		return u.respond(req, http.StatusServiceUnavailable, "503 Service Unavailable", u.sorry), nil
 	}
-	return respond(req, http.StatusOK, "200 OK", u.answer), nil
+	return u.respond(req, http.StatusOK, "200 OK", u.answer), nil
 }
 
-func respond(req *http.Request, code int, status string, content []byte) *http.Response {
+func (u *upstream) respond(req *http.Request, code int, status string, content []byte) *http.Response {
 	resp := &http.Response{
 		StatusCode:    code,
 		Status:        status,
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
-		Header:        header,
+		Header:        u.header,
 		Body:          http.NoBody,
 		ContentLength: int64(len(content)),
 		Request:       req,
