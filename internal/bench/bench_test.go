@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"net/http"
 	"sync/atomic"
 	"testing"
 
@@ -18,15 +17,15 @@ func BenchmarkCall(b *testing.B) {
 			for _, sub := range s.Subjects {
 				b.Run(sub.Name, func(b *testing.B) {
 					b.ReportAllocs()
-					transport := sub.Wrap(s.Upstream())
+					work := s.Work(sub)
 					if s.Parallel {
-						parallel(b, s, transport)
+						parallel(b, work)
 						return
 					}
-					c, err := s.Caller(b.Context(), transport, 0)
+					call, err := work(b.Context(), 0)
 					require.NoError(b, err)
 					for b.Loop() {
-						if err := c.Call(); err != nil {
+						if err := call(); err != nil {
 							b.Fatal(err)
 						}
 					}
@@ -36,13 +35,13 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-func parallel(b *testing.B, s scenario.Scenario, transport http.RoundTripper) {
+func parallel(b *testing.B, work scenario.Work) {
 	b.Helper()
 	var callers atomic.Int64
 	b.RunParallel(func(pb *testing.PB) {
-		c, err := s.Caller(b.Context(), transport, int(callers.Add(1)))
+		call, err := work(b.Context(), int(callers.Add(1)))
 		for err == nil && pb.Next() {
-			err = c.Call()
+			err = call()
 		}
 		if err != nil {
 			b.Error(err)

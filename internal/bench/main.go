@@ -148,7 +148,7 @@ func writeJSON(ctx context.Context, opts options, stdout io.Writer) error {
 func compare(ctx context.Context, s scenario.Scenario, rounds int) (report.Scenario, error) {
 	contestants := make([]measure.Contestant, len(s.Subjects))
 	for i, sub := range s.Subjects {
-		load, err := s.Start(ctx, sub.Wrap(s.Upstream()))
+		load, err := s.Start(ctx, s.Work(sub))
 		if err != nil {
 			return report.Scenario{}, err
 		}

@@ -49,8 +49,11 @@ func Here(rounds int) Environment {
 var compared = []string{
 	"github.com/cenkalti/backoff/v4",
 	"github.com/failsafe-go/failsafe-go",
+	"github.com/google/go-github/v84",
 	"github.com/hashicorp/go-retryablehttp",
 	"github.com/sony/gobreaker/v2",
+	"github.com/standard-webhooks/standard-webhooks/libraries",
+	"github.com/stripe/stripe-go/v84",
 	"golang.org/x/oauth2",
 	"golang.org/x/time",
 }

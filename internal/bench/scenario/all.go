@@ -9,7 +9,7 @@ import (
 )
 
 // All returns the scenarios, in the order of the report.
-func All() []Scenario { return slices.Concat(wholes(), parts()) }
+func All() []Scenario { return slices.Concat(wholes(), parts(), receivers()) }
 
 // wholes compare ways to do all of the work.
 func wholes() []Scenario {
@@ -25,7 +25,7 @@ func wholes() []Scenario {
 			subject.HoldfastRetry(),
 		}
 		keyed = []subject.Subject{subject.Bare(), subject.Glue(), subject.Holdfast()}
-		page  = bytes.Repeat([]byte("0123456789abcdef"), 64)
+		page  = kibibyte()
 		sorry = []byte(`{"error":{"code":"overloaded","message":"Try again later."}}`)
 	)
 	return []Scenario{
@@ -87,3 +87,17 @@ func parts() []Scenario {
 	}
 	return all
 }
+
+// receivers compare ways to verify a webhook.
+func receivers() []Scenario {
+	return []Scenario{{
+		Name: "verify", About: "a webhook of 1 KiB with a good HMAC-SHA256", Baseline: "crypto-hmac",
+		Subjects: []subject.Subject{
+			subject.HMAC(), subject.HoldfastGitHub(), subject.HoldfastStandard(), subject.GoGitHub(),
+			subject.GoStripe(), subject.StandardWebhooks(),
+		},
+		delivery: kibibyte(),
+	}}
+}
+
+func kibibyte() []byte { return bytes.Repeat([]byte("0123456789abcdef"), 64) }

@@ -23,7 +23,7 @@ func cost(t *testing.T, name string, subjects ...string) map[string]measure.Samp
 			if !slices.Contains(subjects, sub.Name) {
 				continue
 			}
-			load, err := s.Start(t.Context(), sub.Wrap(s.Upstream()))
+			load, err := s.Start(t.Context(), s.Work(sub))
 			require.NoError(t, err)
 			require.NoError(t, load.Run(warm))
 			costs[sub.Name], err = measure.Take(load.Run, calls)
@@ -67,6 +67,12 @@ func TestLimitAllocs(t *testing.T) {
 func TestTokenAllocs(t *testing.T) {
 	for _, name := range []string{"token", "token-parallel"} {
 		require.LessOrEqual(t, cost(t, name, "holdfast-auth")["holdfast-auth"].Allocs, uint64(5), name)
+	}
+}
+
+func TestVerifyAllocs(t *testing.T) {
+	for name, cost := range cost(t, "verify", "holdfast-github", "holdfast-standard") {
+		require.LessOrEqual(t, cost.Allocs, uint64(1), name)
 	}
 }
 

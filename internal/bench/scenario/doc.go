@@ -1,3 +1,3 @@
-// Package scenario holds what the subjects are measured with: calls, and the
-// transport in memory that answers them.
+// Package scenario holds what the subjects are measured with: calls, the
+// transport in memory that answers them, and webhooks.
 package scenario

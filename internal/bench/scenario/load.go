@@ -3,29 +3,28 @@ package scenario
 import (
 	"context"
 	"errors"
-	"net/http"
 	"runtime"
 	"sync"
 )
 
-// Load makes calls, with one caller or, in a parallel scenario, with several at
+// Load does work, with one caller or, in a parallel scenario, with several at
 // the same time.
 type Load struct {
-	callers []*Caller
+	callers []func() error
 }
 
-// Start returns a load that goes through transport. Its requests carry ctx.
-func (s Scenario) Start(ctx context.Context, transport http.RoundTripper) (*Load, error) {
-	l := &Load{callers: make([]*Caller, 1)}
+// Start returns a load of work. Its calls carry ctx.
+func (s Scenario) Start(ctx context.Context, work Work) (*Load, error) {
+	l := &Load{callers: make([]func() error, 1)}
 	if s.Parallel {
-		l.callers = make([]*Caller, runtime.GOMAXPROCS(0))
+		l.callers = make([]func() error, runtime.GOMAXPROCS(0))
 	}
 	for i := range l.callers {
-		c, err := s.Caller(ctx, transport, i)
+		call, err := work(ctx, i)
 		if err != nil {
 			return nil, err
 		}
-		l.callers[i] = c
+		l.callers[i] = call
 	}
 	return l, nil
 }
@@ -34,24 +33,24 @@ func (s Scenario) Start(ctx context.Context, transport http.RoundTripper) (*Load
 // under way.
 func (l *Load) Run(n int) error {
 	if len(l.callers) == 1 {
-		return l.callers[0].calls(n)
+		return repeat(l.callers[0], n)
 	}
 	errs := make([]error, len(l.callers))
 	var wg sync.WaitGroup
-	for i, c := range l.callers {
+	for i, call := range l.callers {
 		share := n / len(l.callers)
 		if i < n%len(l.callers) {
 			share++
 		}
-		wg.Go(func() { errs[i] = c.calls(share) })
+		wg.Go(func() { errs[i] = repeat(call, share) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
-func (c *Caller) calls(n int) error {
+func repeat(call func() error, n int) error {
 	for range n {
-		if err := c.Call(); err != nil {
+		if err := call(); err != nil {
 			return err
 		}
 	}

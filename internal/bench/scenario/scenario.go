@@ -12,14 +12,15 @@ import (
 	"github.com/holdfast-go/holdfast/internal/bench/subject"
 )
 
-// Scenario is one kind of call and the subjects that can serve it.
+// Scenario is one kind of work and the subjects that can do it.
 type Scenario struct {
 	// Name selects the scenario, About describes it in a line.
 	Name, About string
 	// Baseline names the subject that all are compared with, beside "bare".
 	// Empty means "glue".
 	Baseline string
-	// Subjects are compared. One is the baseline and one is named "bare".
+	// Subjects are compared. One is the baseline, and if they make calls one is
+	// named "bare".
 	Subjects []subject.Subject
 	// Failures is how many attempts of each call are answered with 503 before
 	// one is answered with 200. The upstream counts attempts of all callers
@@ -27,6 +28,9 @@ type Scenario struct {
 	Failures int
 	// Parallel means as many callers at the same time as GOMAXPROCS allows.
 	Parallel bool
+
+	// delivery is the body of a webhook. Where there is one no calls are made.
+	delivery []byte
 
 	fields  http.Header // the header of a request
 	payload []byte      // the body of a request; nil means a GET
@@ -37,7 +41,40 @@ type Scenario struct {
 }
 
 // Bases returns the names of the subjects that all are compared with.
-func (s Scenario) Bases() []string { return []string{cmp.Or(s.Baseline, "glue"), "bare"} }
+func (s Scenario) Bases() []string {
+	bases := []string{cmp.Or(s.Baseline, "glue")}
+	if s.delivery == nil {
+		bases = append(bases, "bare")
+	}
+	return bases
+}
+
+// Work makes the callers of one subject, which share it. The calls of a caller
+// carry ctx, and only one goroutine may make them. Each has another start on
+// its way around the hosts, by its number.
+type Work func(ctx context.Context, number int) (call func() error, err error)
+
+// Work returns the work of sub, one of the Subjects.
+func (s Scenario) Work(sub subject.Subject) Work {
+	if s.delivery == nil {
+		return s.Through(sub.Wrap(s.Upstream()))
+	}
+	return func(context.Context, int) (func() error, error) {
+		verify := sub.Receive(s.delivery)
+		return func() error { return verify(s.delivery) }, nil
+	}
+}
+
+// Through returns the work of making calls through transport.
+func (s Scenario) Through(transport http.RoundTripper) Work {
+	return func(ctx context.Context, number int) (func() error, error) {
+		c, err := s.caller(ctx, transport, number)
+		if err != nil {
+			return nil, err
+		}
+		return c.call, nil
+	}
+}
 
 // Upstream returns the transport that answers the calls. It is safe for
 // concurrent use.
@@ -45,9 +82,8 @@ func (s Scenario) Upstream() http.RoundTripper {
 	return newUpstream(s)
 }
 
-// Caller makes the calls of a scenario, one after the other. Only one goroutine
-// may use it.
-type Caller struct {
+// caller makes the calls of a scenario, one after the other.
+type caller struct {
 	transport http.RoundTripper
 	requests  []*http.Request
 	next      int
@@ -55,10 +91,8 @@ type Caller struct {
 	buf       []byte
 }
 
-// Caller returns a caller that goes through transport. Its requests carry ctx.
-// Each has another start on its way around the hosts, by its number.
-func (s Scenario) Caller(ctx context.Context, transport http.RoundTripper, number int) (*Caller, error) {
-	c := &Caller{transport: transport, want: len(s.answer), buf: make([]byte, 4<<10)}
+func (s Scenario) caller(ctx context.Context, transport http.RoundTripper, number int) (*caller, error) {
+	c := &caller{transport: transport, want: len(s.answer), buf: make([]byte, 4<<10)}
 	for i := range s.hosts {
 		req, err := s.request(ctx, (i+number*s.hosts/2)%s.hosts)
 		if err != nil {
@@ -83,9 +117,9 @@ func (s Scenario) request(ctx context.Context, host int) (*http.Request, error) 
 	return req, nil
 }
 
-// Call makes one call and reads the answer. It fails if that is not the
+// call makes one call and reads the answer. It fails if that is not the
 // expected one.
-func (c *Caller) Call() error {
+func (c *caller) call() error {
 	req, err := c.request()
 	if err != nil {
 		return err
@@ -107,7 +141,7 @@ func (c *Caller) Call() error {
 }
 
 // request returns the next request. One with a body can be sent only once.
-func (c *Caller) request() (*http.Request, error) {
+func (c *caller) request() (*http.Request, error) {
 	req := c.requests[c.next]
 	if c.next++; c.next == len(c.requests) {
 		c.next = 0
@@ -125,7 +159,7 @@ func (c *Caller) request() (*http.Request, error) {
 }
 
 // read empties and closes body, and returns its length.
-func (c *Caller) read(body io.ReadCloser) (int, error) {
+func (c *caller) read(body io.ReadCloser) (int, error) {
 	defer body.Close()
 	for total := 0; ; {
 		n, err := body.Read(c.buf)

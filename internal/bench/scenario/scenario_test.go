@@ -64,10 +64,15 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// eachSubject runs a parallel test for every subject of every scenario.
+// calling returns the scenarios whose subjects make calls.
+func calling() []scenario.Scenario {
+	return slices.DeleteFunc(scenario.All(), func(s scenario.Scenario) bool { return s.Subjects[0].Wrap == nil })
+}
+
+// eachSubject runs a parallel test for every subject that makes calls.
 func eachSubject(t *testing.T, test func(*testing.T, scenario.Scenario, subject.Subject)) {
 	t.Helper()
-	for _, s := range scenario.All() {
+	for _, s := range calling() {
 		for _, sub := range s.Subjects {
 			t.Run(s.Name+"/"+sub.Name, func(t *testing.T) {
 				t.Parallel()
@@ -90,7 +95,7 @@ func TestNames(t *testing.T) {
 			subjects[sub.Name] = true
 		}
 		bases := s.Bases()
-		require.Contains(t, bases, "bare")
+		require.Equal(t, slices.Contains(bases, "bare"), s.Subjects[0].Wrap != nil)
 		for _, name := range bases {
 			require.True(t, subjects[name], "%s has no %s", s.Name, name)
 		}
@@ -129,18 +134,18 @@ func TestAttempts(t *testing.T) {
 		"token":            {token},
 		"token-parallel":   {token},
 	}
-	require.Len(t, scenario.All(), len(wants))
+	require.Len(t, calling(), len(wants))
 	eachSubject(t, func(t *testing.T, s scenario.Scenario, sub subject.Subject) {
 		want := wants[s.Name]
 		if s.Baseline == "x-oauth2" && sub.Name == "bare" {
 			want = []attempt{tokenless}
 		}
 		rec := &recorder{next: s.Upstream()}
-		c, err := s.Caller(t.Context(), sub.Wrap(rec), 0)
+		call, err := s.Through(sub.Wrap(rec))(t.Context(), 0)
 		require.NoError(t, err)
 		for range 3 {
 			rec.attempts = nil
-			require.NoError(t, c.Call())
+			require.NoError(t, call())
 			require.Equal(t, want, rec.attempts)
 		}
 	})
@@ -154,10 +159,10 @@ func TestLoad(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var attempts atomic.Int64
 			upstream := s.Upstream()
-			load, err := s.Start(t.Context(), sub.Wrap(roundTripper(func(req *http.Request) (*http.Response, error) {
+			load, err := s.Start(t.Context(), s.Through(sub.Wrap(roundTripper(func(req *http.Request) (*http.Response, error) {
 				attempts.Add(1)
 				return upstream.RoundTrip(req)
-			})))
+			}))))
 			require.NoError(t, err)
 			start := time.Now()
 			for _, n := range []int{1, 2, 151} {
@@ -174,16 +179,16 @@ func TestLoad(t *testing.T) {
 
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	for _, s := range scenario.All() {
+	for _, s := range calling() {
 		want := 1
 		if s.Name == "parallel-hosts" {
 			want = 1000
 		}
 		rec := &recorder{next: s.Upstream()}
-		c, err := s.Caller(t.Context(), subject.BareLoop().Wrap(rec), 1)
+		call, err := s.Through(subject.BareLoop().Wrap(rec))(t.Context(), 1)
 		require.NoError(t, err)
 		for range 2 * want {
-			require.NoError(t, c.Call())
+			require.NoError(t, call())
 		}
 		require.Len(t, rec.hosts, want, s.Name)
 		for host, n := range rec.hosts {
@@ -212,18 +217,18 @@ func TestCallFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, s := range scenario.All() {
+			for _, s := range calling() {
 				if s.Name == "happy-body" || s.Name == "failure-body" {
 					continue // they expect more than nothing
 				}
-				load, err := s.Start(t.Context(), test.transport)
+				load, err := s.Start(t.Context(), s.Through(test.transport))
 				require.NoError(t, err)
 				require.ErrorContains(t, load.Run(10), test.want)
 				if s.Baseline == "" {
 					continue // retries ask again
 				}
 				for _, sub := range s.Subjects {
-					load, err := s.Start(t.Context(), sub.Wrap(test.transport))
+					load, err := s.Start(t.Context(), s.Through(sub.Wrap(test.transport)))
 					require.NoError(t, err)
 					require.ErrorContains(t, load.Run(10), test.want, "%s/%s", s.Name, sub.Name)
 				}
@@ -237,10 +242,10 @@ func TestContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, s := range scenario.All() {
-		load, err := s.Start(ctx, roundTripper(func(req *http.Request) (*http.Response, error) {
+	for _, s := range calling() {
+		load, err := s.Start(ctx, s.Through(roundTripper(func(req *http.Request) (*http.Response, error) {
 			return nil, req.Context().Err()
-		}))
+		})))
 		require.NoError(t, err)
 		require.ErrorIs(t, load.Run(1), context.Canceled)
 	}

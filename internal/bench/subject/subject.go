@@ -27,13 +27,17 @@ const (
 	openTimeout   = 5 * time.Second
 )
 
-// Subject is one thing that is measured.
+// Subject is one thing that is measured. It makes calls or receives webhooks.
 type Subject struct {
 	// Name is what the tables call it, unique within a scenario.
 	Name string
 	// Wrap puts the subject around next. Each call makes one that shares no
 	// state with others. What it returns is safe for concurrent use.
 	Wrap func(next http.RoundTripper) http.RoundTripper
+	// Receive, where there is no Wrap, signs body as a provider does that the
+	// subject knows. What it returns verifies that a body is the one that was
+	// signed, within the next minutes. Only one goroutine may use it.
+	Receive func(body []byte) (verify func(body []byte) error)
 }
 
 // Bare is nothing around the transport: the floor.
