@@ -119,6 +119,7 @@ func (p *Pacer) throttle(now time.Duration, t *Ticket, asked time.Duration, spen
 	asked = max(0, asked)
 	if t.epoch == p.epoch {
 		p.epoch++
+		p.struck = now
 		p.strikes = min(p.strikes+1, maxStrikes)
 		switch {
 		case p.strikes > 1:

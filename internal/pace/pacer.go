@@ -33,6 +33,7 @@ type Pacer struct {
 
 	held, resume time.Duration // nothing is sent before held; the server asked for resume
 	epoch        uint32        // grows with each strike
+	struck       time.Duration // when it grew last
 	strikes      uint8         // throttles in a row, each of a request sent after the last
 	ramp         int           // how many may be on their way after a hold; 0: any number
 }
@@ -90,6 +91,23 @@ func (p *Pacer) Sent(now time.Duration, req Request) Ticket {
 	}
 	return t
 }
+
+// Adopt is Sent for a request that went at the time sent, which may lie before
+// the Pacer was made: one that had no Pacer at that time, or another one.
+func (p *Pacer) Adopt(sent time.Duration, req Request) Ticket {
+	req.Cost.clean()
+	t := Ticket{cost: req.Cost, sent: sent, epoch: p.epoch}
+	if sent < p.struck {
+		t.epoch-- // whatever it is answered, the last strike was for it as well
+	}
+	for unit, n := range t.cost {
+		p.flying[unit] += n
+	}
+	return t
+}
+
+// Held is the time before which nothing goes because of a throttle.
+func (p *Pacer) Held() time.Duration { return p.held }
 
 // Done ends the way of a request: when the header of its answer has come, or
 // when none will. A second call does nothing.

@@ -116,3 +116,23 @@ func TestSpentNeedsNoBackoff(t *testing.T) {
 	exchange(p, sec, 0, pace.Answer{Throttled: true}, quota(95, 5*sec))
 	require.Equal(t, 1500*ms, p.Plan(sec, one).Until, "what has something left is not what refused")
 }
+
+// A request that was sent before the Pacer was made counts like any other, and
+// is no strike of its own if it was sent before the last one.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	p := newRules(t, pace.Config{Mode: pace.Burst, Jitter: half}).NewPacer()
+	first := p.Adopt(0, one)
+	second := p.Adopt(0, one)
+	require.Equal(t, pace.Cost{2}, p.Snapshot(sec).InFlight)
+	p.Observe(sec, &first, []pace.Quota{quota(0, 10*sec)}, pace.Answer{Throttled: true, RetryAfter: 2 * sec})
+	p.Done(sec, &first, pace.Answered)
+	p.Observe(2*sec, &second, nil, pace.Answer{Throttled: true, RetryAfter: 2 * sec})
+	p.Done(2*sec, &second, pace.Answered)
+	late := p.Adopt(sec/2, one)
+	p.Observe(3*sec, &late, nil, pace.Answer{Throttled: true, RetryAfter: 2 * sec})
+	p.Done(3*sec, &late, pace.Answered)
+	require.Equal(t, 1, p.Snapshot(3*sec).Strikes)
+	require.Equal(t, 5*sec, p.Held())
+	require.Zero(t, p.Snapshot(3*sec).InFlight)
+}
