@@ -2,11 +2,13 @@ package ratelimit
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"github.com/holdfast-go/holdfast/internal/httpx"
+	"github.com/holdfast-go/holdfast/internal/pace"
 )
 
 // bucket is the state of one key. All times are durations since the Limiter's
@@ -27,6 +29,11 @@ type bucket struct {
 	slots  *slots // nil when nothing bounds the calls under way
 	cubic  *cubic // nil when the rate does not adapt
 	queue  *queue // nil when nobody waits
+
+	pacing *pacing               // nil until the server has said anything
+	parts  atomic.Pointer[parts] // nil until it has named any
+	blind  atomic.Int32          // the calls under way, until there is pacing; then negative
+	calls  uint32                // that were admitted, until then
 }
 
 func (l *Limiter) newBucket(key httpx.Key) *bucket {
@@ -44,6 +51,9 @@ func (l *Limiter) newBucket(key httpx.Key) *bucket {
 	if l.config.AdaptiveRate {
 		b.cubic = newCubic(float64(l.config.Rate))
 	}
+	if l.config.ProbeFirst && l.parser != nil {
+		b.pace(0)
+	}
 	return b
 }
 
@@ -57,46 +67,67 @@ func (b *bucket) lock() (now time.Duration) {
 }
 
 // take admits a call if nobody has to wait, and returns the time.
-func (b *bucket) take(cost int, p *Permit) (taken bool, now time.Duration) {
+func (b *bucket) take(n *need) (taken bool, now time.Duration) {
 	now = b.lock()
 	defer b.mu.Unlock()
-	return b.queue == nil && b.admit(now, cost, p), now
+	return b.queue == nil && b.admit(now, n), now
 }
 
 // admit takes what a call needs, if it is there.
-func (b *bucket) admit(now time.Duration, cost int, p *Permit) bool {
-	if b.slots != nil && !b.slots.free(now) || !b.budget.take(now, cost) {
+func (b *bucket) admit(now time.Duration, n *need) bool {
+	if b.slots != nil && !b.slots.free(now) {
 		return false
 	}
-	b.begin(now, p)
+	if b.pacing != nil {
+		if !b.pacing.take(now, n, &b.budget) {
+			return false
+		}
+	} else if !b.budget.take(now, n.cost) {
+		return false
+	}
+	b.begin(now, n, n.cost)
 	return true
 }
 
-// begin notes that a call is under way.
-func (b *bucket) begin(now time.Duration, p *Permit) {
-	if p == nil {
+// begin notes that a call is under way, and what it was charged.
+func (b *bucket) begin(now time.Duration, n *need, charged int) {
+	n.admitted, n.charged = true, charged
+	b.takeOff(now, n)
+	if n.permit == nil {
 		return
 	}
-	p.since = now
+	n.permit.since = now
 	if b.slots != nil {
-		b.slots.add(p)
+		b.slots.add(n.permit)
 	}
 }
 
-// end notes that a call is over, and gives the tokens back of one that was not
-// sent.
-func (b *bucket) end(p *Permit, cost int, sent bool) {
+// cancel takes back a call that was admitted and not sent.
+func (b *bucket) cancel(n *need) {
 	now := b.lock()
 	defer b.mu.Unlock()
-	b.endLocked(now, p, cost, sent)
+	b.cancelLocked(now, n)
 }
 
-func (b *bucket) endLocked(now time.Duration, p *Permit, cost int, sent bool) {
-	if p != nil && b.slots != nil {
-		b.slots.remove(p)
+func (b *bucket) cancelLocked(now time.Duration, n *need) {
+	if n.permit != nil && b.slots != nil {
+		b.slots.remove(n.permit)
 	}
-	if !sent {
-		b.budget.give(now, cost)
+	b.budget.give(now, n.charged)
+	if n.flight.state == paced {
+		b.pacing.budget.give(now, n.charged)
+	}
+	b.landLocked(now, n, pace.Free)
+	n.admitted, n.charged = false, 0
+	b.dispatch(now)
+}
+
+// release takes the slot of a call back that is over.
+func (b *bucket) release(p *Permit) {
+	now := b.lock()
+	defer b.mu.Unlock()
+	if b.slots != nil {
+		b.slots.remove(p)
 	}
 	b.dispatch(now)
 }
@@ -125,7 +156,19 @@ func (b *bucket) settle(charged, actual float64) {
 func (b *bucket) isWorthKeeping() bool {
 	now := b.lock()
 	defer b.mu.Unlock()
-	return b.budget.gate > now || b.slots != nil && b.slots.inUse(now)
+	return b.budget.gate > now || b.slots != nil && b.slots.inUse(now) ||
+		b.pacing != nil && b.pacing.plan.Until > now
+}
+
+// outlook says how things go on for calls like n.
+func (b *bucket) outlook(now time.Duration, n *need) outlook {
+	o := outlook{own: b.budget.forecast(now)}
+	if p := b.pacing; p != nil {
+		p.refresh(now, n)
+		o.paced = p.budget.forecast(now)
+		o.beyond = p.beyond()
+	}
+	return o
 }
 
 // hold keeps the key quiet for d from now on, or longer if it is held already.
@@ -178,17 +221,31 @@ func (b *bucket) dispatch(now time.Duration) {
 			continue
 		}
 		w := q.next()
-		if b.admit(now, w.cost, w.permit) {
+		if b.admit(now, &w.need) {
 			q.serve(w)
 			close(w.done)
+			continue
+		}
+		privileged := b.privileged(w)
+		if privileged != nil && b.admit(now, &privileged.need) {
+			q.serve(privileged)
+			close(privileged.done)
 			continue
 		}
 		if w := q.expired(now); w != nil { // nobody goes at this time, so it is over for him
 			b.refuseExpired(w, now)
 			continue
 		}
-		wait := b.budget.forecast(now).wait(0, w.cost)
-		if wait > w.expires-now {
+		o := b.outlook(now, &w.need)
+		if o.beyond > 0 {
+			b.refuse(w, now, HeldTooLong, o.beyond)
+			continue
+		}
+		wait := o.wait(0, w.cost)
+		if privileged != nil {
+			wait = min(wait, b.outlook(now, &privileged.need).wait(0, privileged.cost))
+		}
+		if privileged == nil && wait > w.expires-now {
 			b.refuse(w, now, w.tooLate, now+min(wait, forever-now))
 			continue
 		}
@@ -199,6 +256,15 @@ func (b *bucket) dispatch(now time.Duration) {
 	if q.timer != nil {
 		q.timer.Stop()
 	}
+}
+
+// privileged returns who may go before w, who is next, because something is kept
+// back for it; or nil.
+func (b *bucket) privileged(w *waiter) *waiter {
+	if b.pacing == nil || b.limiter.config.Reserve == 0 || w.priority == Interactive {
+		return nil
+	}
+	return b.queue.laneOf(Interactive).first()
 }
 
 // sleep sets the timer to the time turn, when the next in the queue may go, or
@@ -233,7 +299,7 @@ func (b *bucket) tick() {
 // refuseExpired sends w away, whose time is up, perhaps because others came who
 // went first. Where it stands now is not worth counting.
 func (b *bucket) refuseExpired(w *waiter, now time.Duration) {
-	b.refuse(w, now, w.tooLate, max(w.due, now+min(b.budget.forecast(now).wait(0, w.cost), forever-now)))
+	b.refuse(w, now, w.tooLate, max(w.due, now+min(b.outlook(now, &w.need).wait(0, w.cost), forever-now)))
 }
 
 // refuse sends w away, whose turn would have come at the time due.
@@ -252,7 +318,15 @@ func (b *bucket) replan(now time.Duration) (told Replan) {
 		return told
 	}
 	told.Waiting, q.unplanned = q.count, 0
-	f := b.budget.forecast(now)
+	f := b.outlook(now, &q.next().need)
+	if b.pacing != nil {
+		b.pacing.replanned = b.pacing.plan.Rate
+	}
+	if f.beyond > 0 {
+		told.Refused, told.Next = q.count, f.beyond-now
+		b.dispatch(now) // which refuses them
+		return told
+	}
 	if len(q.expiry) > 0 && f.wait(q.work(), 1) > q.expiry[0].expires-now {
 		var late []*waiter
 		ahead := int64(0)

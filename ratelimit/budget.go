@@ -95,6 +95,18 @@ func (u *budget) set(now time.Duration, limit rate.Limit, burst int) {
 	u.tokens.SetBurstAt(u.at(now), burst)
 }
 
+// outlook is how the budgets of a bucket go on: its own, and what its server
+// allows.
+type outlook struct {
+	own, paced forecast
+	beyond     time.Duration // when the server serves again, if that is too far away to wait for
+}
+
+// wait is the longer of the waits.
+func (o outlook) wait(ahead int64, cost int) time.Duration {
+	return max(o.own.wait(ahead, cost), o.paced.wait(ahead, cost))
+}
+
 // forecast is how a budget goes on if nobody but those in the queue takes from
 // it.
 type forecast struct {

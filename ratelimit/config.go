@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/holdfast-go/holdfast/internal/pace"
 )
 
 // The defaults of [Config].
@@ -91,10 +93,47 @@ type Config struct {
 	// would have been refused. It is for trying a Config out.
 	Shadow bool
 
-	// MaxRetryAfter is the longest that a server's Retry-After holds a key;
-	// a longer wish is cut to it. 0 means [DefaultMaxRetryAfter]; a negative
-	// value means that such wishes are ignored.
+	// MaxRetryAfter is the longest that anything a server says keeps a key
+	// quiet. If it asks for more, those who wait are refused with [HeldTooLong],
+	// and after each MaxRetryAfter one request goes and asks. 0 means
+	// [DefaultMaxRetryAfter]; a negative value means that throttles hold
+	// nothing. More than a year counts as a year.
 	MaxRetryAfter time.Duration
+
+	// Dialect is how the servers talk about their limits. nil means [Auto]. A
+	// server of which the preset is known is better understood with it.
+	Dialect Dialect
+
+	// IgnoreQuotas leaves aside what answers say of quotas. A 429 or 503 with
+	// Retry-After, and what Check finds, still hold the key.
+	IgnoreQuotas bool
+
+	// Pace is how that is spent which a server says is left.
+	Pace Pace
+
+	// Reserve is the share of each quota of the server, from 0 to below 1, that
+	// is kept for the lane Interactive.
+	Reserve float64
+
+	// ProbeFirst lets the first request to a server go alone. The others wait
+	// for its answer, or for two seconds; after these twice as many may be under
+	// way, and so on. It spares a server with a small quota the rush of a start,
+	// and costs a round trip. Calls of Acquire count as answered when released.
+	ProbeFirst bool
+
+	// Credential, when not nil, returns what tells the accounts of a server
+	// apart, such as an access token: each has buckets of its own. Only a hash
+	// of it, with a key that this process draws at random, is ever kept or
+	// shown. [CredentialOf] fits most. It is called on every request and must be
+	// safe for concurrent use.
+	Credential func(*http.Request) string
+
+	// Route names the route of a request. Where answers name the resource,
+	// bucket or partition that they count against, the limiter remembers it for
+	// the route, and requests of the same route queue there. nil means the first
+	// segment of the path. It must be safe for concurrent use. Of a name, 128
+	// bytes count, and of a key, 256 routes.
+	Route func(*http.Request) string
 
 	// Key names the bucket of a request. nil means one bucket per scheme, host
 	// and port. It is called on every request and must be safe for concurrent
@@ -150,6 +189,48 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// pace is the part of c that package pace needs, after withDefaults.
+func (c *Config) pace() pace.Config {
+	const year = 365 * 24 * time.Hour
+	longest := c.MaxRetryAfter
+	if longest < 0 {
+		longest = DefaultMaxRetryAfter
+	}
+	return pace.Config{Mode: pace.Mode(c.Pace), Reserve: c.Reserve, Rate: float64(c.Rate), MaxWait: min(longest, year)}
+}
+
+// Pace is how what a server says is left of a quota is spent.
+type Pace uint8
+
+const (
+	// Spread sends evenly until the quota is fresh again. It is the zero value:
+	// others on the same quota, replicas of this program among them, find
+	// something left at any time, and nobody waits for a reset for long.
+	Spread = Pace(pace.Spread)
+	// Burst sends as fast as it can, and then waits for the reset. It is for
+	// quotas that nobody shares, and work that comes in small heaps.
+	Burst = Pace(pace.Burst)
+	// Threshold does as Burst until less than a fifth of the limit is left, and
+	// then as Spread.
+	Threshold = Pace(pace.Threshold)
+)
+
+// CredentialOf returns what a request proves itself with: the fields
+// Authorization, X-Api-Key, Api-Key and Cookie, whichever are there. It is for
+// Config.Credential. Keys in a URL and client certificates are not among it.
+func CredentialOf(req *http.Request) string {
+	all := ""
+	for _, name := range [...]string{"Authorization", "X-Api-Key", "Api-Key", "Cookie"} {
+		for _, value := range req.Header[name] {
+			if all != "" {
+				all += "\x00"
+			}
+			all += value
+		}
+	}
+	return all
+}
+
 // defaultBurst is a tenth of a second's worth.
 func defaultBurst(limit rate.Limit) int {
 	return int(min(max(1, math.Ceil(float64(limit)/10)), maxBurst))
@@ -191,6 +272,8 @@ func (c *Config) check() error {
 	wrong(c.Burst < 0 || c.Burst > maxBurst, "Burst", c.Burst, "must be between 0 and 2^30")
 	wrong(c.MaxQueue < 0, "MaxQueue", c.MaxQueue, "must not be negative")
 	wrong(c.MaxInFlight < 0, "MaxInFlight", c.MaxInFlight, "must not be negative")
+	wrong(c.Pace > Threshold, "Pace", uint8(c.Pace), "must be Spread, Burst or Threshold")
+	wrong(!(c.Reserve >= 0 && c.Reserve < 1), "Reserve", c.Reserve, "must be at least 0 and below 1")
 	wrong(c.MaxKeys < 0, "MaxKeys", c.MaxKeys, "must not be negative")
 	return errors.Join(errs...)
 }

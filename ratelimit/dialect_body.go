@@ -25,6 +25,9 @@ const (
 // when it sends no Retry-After and the primary limit has something left.
 const secondaryWait = time.Minute
 
+// secondary is the Reason of those limits.
+const secondary = "secondary-rate-limit"
+
 // reasons are the words, in any case, by which bodies say that a limit was the
 // reason. Whatever else a body says is not repeated: it may be anything.
 var reasons = [...]string{
@@ -186,7 +189,7 @@ func (b *bodyReader) message(text string) {
 	switch {
 	case strings.Contains(text, "secondary rate limit"), strings.Contains(text, "secondary-rate-limits"),
 		strings.Contains(text, "abuse detection"):
-		b.because("secondary-rate-limit")
+		b.because(secondary)
 		b.secondary = true
 	case strings.Contains(text, "api rate limit exceeded"):
 		b.because("rate-limit-exceeded")

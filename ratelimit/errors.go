@@ -36,6 +36,10 @@ const (
 	// them has to give way: those do whose turn would come last in a lower
 	// lane, or in the same lane because their flow has more calls waiting.
 	QueueFull
+	// HeldTooLong means that the server has said, by a Retry-After or by a quota
+	// that is spent, that it will serve us again only after Config.MaxRetryAfter,
+	// or later. Once in that time a single call goes and asks.
+	HeldTooLong
 )
 
 // String returns the reason in a few words.
@@ -47,6 +51,8 @@ func (r Reason) String() string {
 		return "too late for the deadline"
 	case QueueFull:
 		return "and the queue is full"
+	case HeldTooLong:
+		return "longer than a server may keep us waiting"
 	}
 	return "unknown"
 }

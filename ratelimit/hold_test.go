@@ -32,14 +32,14 @@ func TestServerHoldsKey(t *testing.T) {
 		"capped by me":             {rttest.Step{Status: 429, Header: []string{"Retry-After", "3600"}}, ratelimit.Config{MaxRetryAfter: time.Second}, time.Second},
 		"no cap to speak of":       {rttest.Step{Status: 429, Header: []string{"Retry-After", "3600"}}, ratelimit.Config{MaxRetryAfter: math.MaxInt64}, time.Hour},
 		"ignored":                  {rttest.Step{Status: 429, Header: []string{"Retry-After", "3"}}, ratelimit.Config{MaxRetryAfter: -1}, 0},
-		"429 without a wish":       {rttest.Step{Status: 429}, ratelimit.Config{}, 0},
-		"wish of zero":             {rttest.Step{Status: 429, Header: []string{"Retry-After", "0"}}, ratelimit.Config{}, 0},
-		"negative":                 {rttest.Step{Status: 429, Header: []string{"Retry-After", "-3"}}, ratelimit.Config{}, 0},
+		"429 without a wish":       {rttest.Step{Status: 429}, ratelimit.Config{IgnoreQuotas: true}, 0},
+		"wish of zero":             {rttest.Step{Status: 429, Header: []string{"Retry-After", "0"}}, ratelimit.Config{IgnoreQuotas: true}, 0},
+		"negative":                 {rttest.Step{Status: 429, Header: []string{"Retry-After", "-3"}}, ratelimit.Config{IgnoreQuotas: true}, 0},
 		"404 with a wish":          {rttest.Step{Status: 404, Header: []string{"Retry-After", "3"}}, ratelimit.Config{}, 0},
 		"200 that Check throttles": {rttest.Step{Header: []string{"X-Throttled", "1", "Retry-After", "3"}}, ratelimit.Config{Check: checkSays(errors.New("throttled"))}, 3 * time.Second},
 		"wait from Check":          {rttest.Step{Header: []string{"X-Throttled", "1"}}, ratelimit.Config{Check: checkSays(throttled(4 * time.Second))}, 4 * time.Second},
 		"wait from Check, capped":  {rttest.Step{Header: []string{"X-Throttled", "1"}}, ratelimit.Config{Check: checkSays(throttled(math.MaxInt64))}, ratelimit.DefaultMaxRetryAfter},
-		"no wait from Check":       {rttest.Step{Header: []string{"X-Throttled", "1"}}, ratelimit.Config{Check: checkSays(throttled(-1))}, 0},
+		"no wait from Check":       {rttest.Step{Header: []string{"X-Throttled", "1"}}, ratelimit.Config{IgnoreQuotas: true, Check: checkSays(throttled(-1))}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,6 +13,13 @@ type Hooks struct {
 	Hold func(Hold)
 	// Replan is called when an answer has made those who wait wait longer.
 	Replan func(Replan)
+	// Plan is called when answers have changed how fast calls may go, if it is
+	// much: the rate by half, or a pause of a second. It is called at most once a
+	// second for each bucket.
+	Plan func(PlanChange)
+	// Malformed is called when an answer has fields about limits that make no
+	// sense. They change nothing.
+	Malformed func(Malformed)
 	// Refused is called for each request that was refused with an Error, but
 	// not for what Config.Ready refuses.
 	Refused func(*Error)
@@ -41,13 +48,35 @@ type Replan struct {
 	Next time.Duration
 }
 
+// PlanChange is how fast calls may go by what the server has told of its quotas.
+type PlanChange struct {
+	// Key is that of the bucket.
+	Key string
+	// Rate is in tokens per second; 0 means no limit.
+	Rate float64
+	// Burst is how many tokens may go at once.
+	Burst int
+	// Pause is how long nothing goes, from now on; 0 if it is less than a
+	// second.
+	Pause time.Duration
+}
+
+// Malformed is an answer with fields about limits that make no sense.
+type Malformed struct {
+	// Key is that of the bucket.
+	Key string
+	// Fields are the names of the fields, never their values, in no particular
+	// order. The slice is the hook's to keep.
+	Fields []string
+}
+
 // Hold is a pause that a server has asked for.
 type Hold struct {
 	// Key is that of the bucket.
 	Key string
 	// Status is that of the answer; 0 if the error of a [Permit] or of Do asked.
 	Status int
-	// For is how long the answer holds the key, after Config.MaxRetryAfter was
-	// applied. An earlier hold may last longer.
+	// For is how long the key is held from now on, after Config.MaxRetryAfter
+	// was applied.
 	For time.Duration
 }

@@ -2,13 +2,18 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/httpx"
 	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/pace"
 )
 
 // Limiter keeps requests within a rate, per key, and stops a key for everyone
@@ -19,16 +24,29 @@ type Limiter struct {
 	clock   atomic.Int64 // the time, in nanoseconds since start, but for a grain
 	buckets *keyed.Map[httpx.Key, bucket]
 	last    atomic.Pointer[keyed.Entry[httpx.Key, bucket]]
+
+	parser *Parser // nil when quotas are ignored
+	rules  *pace.Rules
+	words  sync.Pool
+	seed   maphash.Seed // for credentials
 }
 
 // New checks c and makes a Limiter of it. Its error joins one error for each
 // field that is wrong.
 func New(c Config) (*Limiter, error) {
-	if err := c.check(); err != nil {
+	parser, err := NewParser(c.Dialect)
+	if err := errors.Join(c.check(), err); err != nil {
 		return nil, err
 	}
 	c = c.withDefaults()
-	l := &Limiter{config: c, start: time.Now()}
+	l := &Limiter{config: c, start: time.Now(), seed: maphash.MakeSeed()}
+	l.words.New = func() any { return &words{} }
+	if !c.IgnoreQuotas {
+		l.parser = parser
+	}
+	if l.rules, err = pace.NewRules(c.pace()); err != nil {
+		return nil, fmt.Errorf("ratelimit: %w", err)
+	}
 	l.buckets = keyed.New(keyed.Config[httpx.Key, bucket]{
 		Max:  c.MaxKeys,
 		Idle: c.idle(),
@@ -48,12 +66,26 @@ func (l *Limiter) acquire(req *http.Request) *keyed.Entry[httpx.Key, bucket] {
 	if e := l.last.Load(); e != nil && e.Key().Names(req) && l.buckets.Again(e, l.recently()) {
 		return e
 	}
-	e := l.buckets.Acquire(httpx.KeyOf(req, l.config.Key), l.recently())
+	e := l.buckets.Acquire(l.key(req), l.recently())
 	// Not each time: with many hosts, all goroutines would write to one place.
-	if l.config.Key == nil && rand.Uint32()%16 == 0 { // #nosec G404 -- needs no secrecy
+	if l.config.Key == nil && l.config.Credential == nil && rand.Uint32()%16 == 0 { // #nosec G404 -- needs no secrecy
 		l.last.Store(e)
 	}
 	return e
+}
+
+// key returns the key of req.
+func (l *Limiter) key(req *http.Request) httpx.Key {
+	key := httpx.KeyOf(req, l.config.Key)
+	if l.config.Credential == nil {
+		return key
+	}
+	if c := l.config.Credential(req); c != "" {
+		// The seed is this process's own: nobody can tell from the sum what was
+		// summed, or find it in the logs of another process.
+		key.Name += fmt.Sprintf(" %016x", maphash.String(l.seed, c))
+	}
+	return key
 }
 
 // grain is how far the time of recently may lag behind.
@@ -75,40 +107,38 @@ func (l *Limiter) note(entry *keyed.Entry[httpx.Key, bucket], now time.Duration)
 	}
 }
 
-// enter admits a call, now or when its turn has come, and returns what it was
-// charged.
-func (l *Limiter) enter(ctx context.Context, entry *keyed.Entry[httpx.Key, bucket], t ticket) (cost int, err error) {
-	taken, now := entry.Value().take(t.wishes.cost, t.permit)
+// enter admits a call, now or when its turn has come.
+func (l *Limiter) enter(ctx context.Context, entry *keyed.Entry[httpx.Key, bucket], n *need, flow string) error {
+	taken, now := entry.Value().take(n)
 	l.note(entry, now)
 	if taken {
-		return t.wishes.cost, nil
+		return nil
 	}
-	return l.enterLate(ctx, entry, t)
+	return l.enterLate(ctx, entry, entry.Value(), n, flow)
 }
 
-// enterLate is enter for a call that can't go at once.
-func (l *Limiter) enterLate(ctx context.Context, entry *keyed.Entry[httpx.Key, bucket], t ticket) (cost int, err error) {
-	b := entry.Value()
+// enterLate admits a call to b, of the key of entry, that can't go at once.
+func (l *Limiter) enterLate(ctx context.Context, entry *keyed.Entry[httpx.Key, bucket], b *bucket, n *need, flow string) error {
 	if l.config.Shadow {
-		told, refused := b.shadow(ctx, t)
+		told, refused := b.shadow(ctx, n)
 		if refused != nil {
 			_ = l.refuse(refused) // only to tell
-			return 0, nil
+			return nil
 		}
 		if l.config.Hooks.Wait != nil {
 			l.config.Hooks.Wait(told)
 		}
-		return t.wishes.cost, nil
+		return nil
 	}
-	refused, gone := b.wait(ctx, t)
+	refused, gone := b.wait(ctx, n, flow)
 	switch {
 	case gone != nil:
-		return 0, gone
+		return gone
 	case refused != nil:
-		return 0, l.refuse(refused)
+		return l.refuse(refused)
 	}
 	l.note(entry, l.now())
-	return t.wishes.cost, nil
+	return nil
 }
 
 // refuse tells the hook of a refusal and returns it.

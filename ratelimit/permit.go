@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/httpx"
+	"github.com/holdfast-go/holdfast/internal/pace"
 )
 
 // Permit is the leave to do one piece of work, from [Limiter.Acquire]. Its
 // methods are safe for concurrent use.
 type Permit struct {
 	bucket *bucket
-	cost   int
+	need   need // of Acquire
 	ended  atomic.Bool
 
 	// The lock of the bucket guards these.
@@ -36,12 +37,12 @@ func (l *Limiter) Acquire(ctx context.Context, key string) (*Permit, error) {
 	entry := l.buckets.Acquire(httpx.Key{Name: key}, l.recently())
 	defer entry.Release()
 	p := &Permit{bucket: entry.Value()}
-	t := ticket{wishes: wishesOf(ctx), permit: p}
-	cost, err := l.enter(ctx, entry, t)
-	if err != nil {
+	w := wishesOf(ctx)
+	n := newNeed(w, p)
+	if err := l.enter(ctx, entry, &n, w.flow); err != nil {
 		return nil, err
 	}
-	p.cost = cost
+	p.need = n
 	return p, nil
 }
 
@@ -51,7 +52,7 @@ func (l *Limiter) Acquire(ctx context.Context, key string) (*Permit, error) {
 // negative or no number is ignored. It may be called once, before or after
 // Release, and not for work that was not sent.
 func (p *Permit) Settle(actual float64) {
-	p.bucket.settle(float64(p.cost), actual)
+	p.bucket.settle(float64(p.need.charged), actual)
 }
 
 // Release says that the work is over and how it went; only the first call
@@ -65,14 +66,15 @@ func (p *Permit) Release(err error) {
 	}
 	b := p.bucket
 	if unsent {
-		b.end(p, p.cost, false)
+		b.cancel(&p.need)
 		return
 	}
+	b.land(&p.need, pace.Lost)
 	told := Replan{}
 	if b.limiter.config.adapts() {
 		told = b.adapt(p.since, asked > 0)
 	}
-	b.end(p, 0, true)
+	b.release(p)
 	b.limiter.tell(b, told)
 	b.limiter.hold(b, 0, asked)
 }
@@ -95,7 +97,7 @@ func (l *Limiter) Do(ctx context.Context, key string, fn func(context.Context) e
 type onEnd struct{ permit *Permit }
 
 // End is called when the body of the answer has ended.
-func (o onEnd) End(error) { o.permit.bucket.end(o.permit, 0, true) }
+func (o onEnd) End(error) { o.permit.bucket.release(o.permit) }
 
 // notSent reports whether err says that nothing was sent.
 func notSent(err error) bool {
@@ -133,7 +135,7 @@ func (l *Limiter) Plan(key string, n int) time.Duration {
 	defer release()
 	now := b.lock()
 	defer b.mu.Unlock()
-	f, ahead := b.budget.forecast(now), int64(n-1)
+	f, ahead := b.outlook(now, &need{cost: 1}), int64(n-1)
 	if b.queue != nil {
 		ahead += min(b.queue.work(), math.MaxInt64-ahead)
 	}

@@ -25,9 +25,7 @@ type queue struct {
 
 // waiter is a call in the queue.
 type waiter struct {
-	cost     int
-	priority Priority
-	permit   *Permit // what to take with the tokens, or nil
+	need
 
 	lane         *lane
 	flow         *flow

@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -11,9 +12,11 @@ import (
 // Bucket is what a key was at the time of a [Limiter.Snapshot].
 type Bucket struct {
 	// Key is the origin, or what Config.Key returned, or the key of Acquire.
+	// After a space there may follow a hash of the credential, and the part that
+	// answers have named.
 	Key string
-	// Rate is how many tokens per second the bucket gets at present. 0 means
-	// no limit.
+	// Rate is how many tokens per second the bucket gets at present, without
+	// regard to what the server has told. 0 means no limit.
 	Rate float64
 	// Burst is the size of the bucket; 0 if there is no rate.
 	Burst int
@@ -30,6 +33,27 @@ type Bucket struct {
 	// HeldUntil is when the pause ends that the server has asked for; zero if
 	// there is none.
 	HeldUntil time.Time
+	// Server is what the server has told; nil if nothing.
+	Server *Server
+}
+
+// Server is what is known of a bucket from the answers of its server.
+type Server struct {
+	// Rate is how many tokens per second may be sent by its quotas; 0 means no
+	// limit. Burst is how many at once.
+	Rate  float64
+	Burst int
+	// Until is the time before which nothing may be sent; zero if something may
+	// be at once. Resume is when the server is believed to serve again.
+	Until, Resume time.Time
+	// UnderWay is how many requests were sent and not answered.
+	UnderWay int
+	// Throttled is how many throttles came in a row.
+	Throttled int
+	// Quotas are the limits that it has told, with what remains by now. Where a
+	// quota flows rather than starts anew, ResetIn says no more than the server
+	// said last.
+	Quotas []Quota
 }
 
 // Waiting is the number of calls in each lane.
@@ -42,6 +66,11 @@ func (l *Limiter) Snapshot() []Bucket {
 	var all []Bucket
 	for _, b := range l.buckets.All() {
 		all = append(all, b.snapshot())
+		if parts := b.parts.Load(); parts != nil {
+			for _, part := range parts.all() {
+				all = append(all, part.snapshot())
+			}
+		}
 	}
 	slices.SortFunc(all, func(x, y Bucket) int { return strings.Compare(x.Key, y.Key) })
 	return all
@@ -50,8 +79,8 @@ func (l *Limiter) Snapshot() []Bucket {
 func (b *bucket) snapshot() Bucket {
 	now := b.lock()
 	defer b.mu.Unlock()
-	f := b.budget.forecast(now)
-	s := Bucket{Key: b.key.String(), Rate: f.rate, Burst: int(f.burst), NextSlot: b.budget.at(now)}
+	f := b.outlook(now, &need{cost: 1})
+	s := Bucket{Key: b.key.String(), Rate: f.own.rate, Burst: int(f.own.burst), NextSlot: b.budget.at(now)}
 	if b.budget.tokens != nil {
 		s.Tokens = b.budget.tokens.TokensAt(b.budget.at(now))
 	}
@@ -64,8 +93,41 @@ func (b *bucket) snapshot() Bucket {
 	if wait := f.wait(0, 1); wait > 1 {
 		s.NextSlot = b.budget.at(now + min(wait, forever-now))
 	}
-	if f.hold > 0 {
-		s.HeldUntil = b.budget.at(b.budget.gate)
+	until := b.budget.gate
+	if b.pacing != nil {
+		s.Server = b.pacing.snapshot(now)
+		until = max(until, b.pacing.held)
+	}
+	if until > now {
+		s.HeldUntil = b.budget.at(until)
+	}
+	return s
+}
+
+// snapshot returns what is known from the server.
+func (p *pacing) snapshot(now time.Duration) *Server {
+	of := p.pacer.Snapshot(now)
+	s := &Server{
+		Burst: p.plan.Burst, UnderWay: int(of.InFlight[Requests]), Throttled: of.Strikes,
+		Resume: p.budget.at(min(max(p.plan.Resume, now), forever)),
+	}
+	if !math.IsInf(p.plan.Rate, 1) {
+		s.Rate = p.plan.Rate
+	}
+	if p.plan.Until > now {
+		s.Until = p.budget.at(p.plan.Until)
+	}
+	for i := range of.Windows {
+		w := &of.Windows[i]
+		q := Quota{
+			Policy: w.Policy, Resource: w.Resource, Partition: w.Partition, Unit: Unit(w.Unit),
+			Limit: w.Limit, Remaining: w.Remaining, Used: -1, Window: w.Length,
+			ResetIn: max(0, (w.From+w.To)/2-now), FillRate: -1,
+		}
+		if q.Limit >= 0 && q.Remaining >= 0 {
+			q.Used = q.Limit - q.Remaining
+		}
+		s.Quotas = append(s.Quotas, q)
 	}
 	return s
 }

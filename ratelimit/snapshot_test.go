@@ -38,6 +38,10 @@ func TestSnapshot(t *testing.T) {
 			{
 				Key: "https://api.example.com", Rate: 2, Burst: 4, Tokens: 3, MaxInFlight: 9,
 				NextSlot: begin.Add(5 * time.Second), HeldUntil: begin.Add(5 * time.Second),
+				Server: &ratelimit.Server{
+					Rate: 2, Burst: 1, Throttled: 1,
+					Until: begin.Add(5 * time.Second), Resume: begin.Add(5 * time.Second),
+				},
 			},
 			{
 				Key: "key", Rate: 2, Burst: 4, InFlight: 1, MaxInFlight: 9,
@@ -68,7 +72,7 @@ func TestPlan(t *testing.T) {
 		require.InDelta(t, planned, time.Since(begin), 100, "nanoseconds")
 
 		send(t, l, rttest.NewScript(rttest.Step{Status: 429, Header: []string{"Retry-After", "5"}}), "api.example.com", 1)
-		require.Equal(t, 5500*ms, l.Plan("https://api.example.com", 10), "a full bucket after the hold")
+		require.Equal(t, 5900*ms, l.Plan("https://api.example.com", 10), "one by one after the hold")
 
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

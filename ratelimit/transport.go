@@ -2,11 +2,10 @@ package ratelimit
 
 import (
 	"net/http"
-	"time"
 
-	"github.com/holdfast-go/holdfast/internal/header"
 	"github.com/holdfast-go/holdfast/internal/httpx"
 	"github.com/holdfast-go/holdfast/internal/keyed"
+	"github.com/holdfast-go/holdfast/internal/pace"
 )
 
 type transport struct {
@@ -46,8 +45,10 @@ type turn struct {
 	req     *http.Request
 	entry   *keyed.Entry[httpx.Key, bucket]
 	bucket  *bucket
-	cost    int            // of tokens that were taken
-	permit  *Permit        // what is remembered of the call, which may hold a slot; or nil
+	need    need
+	part    *bucket // where the request queues first; or nil
+	inPart  need
+	priced  bool           // the cost was given in the measure of the server
 	sent    bool           // the request belongs to the transport below
 	resp    *http.Response // to be closed if a callback panics
 }
@@ -62,36 +63,50 @@ func (t *turn) come() error {
 	}
 	t.entry = l.acquire(t.req)
 	t.bucket = t.entry.Value()
-	ctx := t.req.Context()
-	need := ticket{wishes: wishesOf(ctx)}
-	if t.bucket.slots != nil || t.bucket.cubic != nil {
-		t.permit = &Permit{bucket: t.bucket}
-		need.permit = t.permit
+	wishes := wishesOf(t.req.Context())
+	t.need, t.priced = newNeed(wishes, nil), wishes.priced
+	waited := false
+	if parts := t.bucket.parts.Load(); parts != nil {
+		if t.part = parts.of(l.route(t.req)); t.part != nil {
+			t.inPart = t.need
+			var err error
+			if waited, err = t.queue(t.part, &t.inPart, &wishes); err != nil {
+				return err
+			}
+		}
 	}
-	taken, now := t.bucket.take(need.wishes.cost, need.permit)
-	l.note(t.entry, now)
-	if taken {
-		t.cost = need.wishes.cost
-		return nil
+	if t.bucket.slots != nil {
+		t.need.permit = &Permit{bucket: t.bucket}
 	}
-	if l.config.Flow != nil && !need.wishes.named {
-		need.wishes.flow = l.config.Flow(t.req)
-	}
-	var err error
-	if t.cost, err = l.enterLate(ctx, t.entry, need); err != nil {
+	late, err := t.queue(t.bucket, &t.need, &wishes)
+	if err != nil {
 		return err
 	}
-	if l.config.Ready != nil {
+	if l.config.Ready != nil && (waited || late) {
 		return l.config.Ready(t.req)
 	}
 	return nil
 }
 
+// queue waits for the turn in one bucket, and reports whether it did not come at
+// once.
+func (t *turn) queue(b *bucket, n *need, w *wishes) (waited bool, err error) {
+	l := t.limiter
+	taken, now := b.take(n)
+	l.note(t.entry, now)
+	if taken {
+		return false, nil
+	}
+	if l.config.Flow != nil && !w.named {
+		w.flow, w.named = l.config.Flow(t.req), true
+	}
+	return true, l.enterLate(t.req.Context(), t.entry, b, n, w.flow)
+}
+
 // failed takes notice of an error from below.
 func (t *turn) failed(err error) {
 	if notSent(err) {
-		t.bucket.end(t.permit, t.cost, false)
-		t.permit = nil
+		t.cancel()
 	}
 }
 
@@ -99,31 +114,53 @@ func (t *turn) failed(err error) {
 func (t *turn) answered(resp *http.Response) {
 	config := &t.limiter.config
 	t.resp = resp
-	if config.Check != nil || config.adapts() || throttling(resp) {
-		t.limiter.learn(t.bucket, t.permit, resp)
+	switch {
+	case t.need.flight.listen || t.inPart.flight.listen, resp.StatusCode >= http.StatusBadRequest,
+		config.Check != nil, config.adapts():
+		t.limiter.learn(t, resp)
 	}
 	if config.Cost != nil {
 		if actual, ok := config.Cost(resp); ok {
-			t.bucket.settle(float64(t.cost), actual)
+			t.bucket.settle(float64(t.need.charged), actual)
 		}
 	}
 	t.resp = nil
-	if permit := t.permit; permit != nil {
-		t.permit = nil
-		if t.bucket.slots != nil {
-			httpx.Watch(resp, onEnd{permit})
-		}
+	t.land(pace.Answered)
+	if permit := t.need.permit; permit != nil {
+		t.need.permit = nil
+		httpx.Watch(resp, onEnd{permit})
+	}
+}
+
+// land says that the answer has come, or that there is none.
+func (t *turn) land(outcome pace.Outcome) {
+	t.bucket.land(&t.need, outcome)
+	if t.part != nil {
+		t.part.land(&t.inPart, outcome)
+	}
+}
+
+// cancel gives everything back that was taken.
+func (t *turn) cancel() {
+	if t.need.admitted {
+		t.bucket.cancel(&t.need)
+		t.need.permit = nil
+	}
+	if t.inPart.admitted {
+		t.part.cancel(&t.inPart)
 	}
 }
 
 // leave gives back what the request holds, and closes bodies at last: those
 // are other people's code.
 func (t *turn) leave() {
-	switch {
-	case !t.sent && t.cost > 0:
-		t.bucket.end(t.permit, t.cost, false)
-	case t.permit != nil:
-		t.bucket.end(t.permit, 0, true)
+	if !t.sent {
+		t.cancel()
+	} else {
+		t.land(pace.Lost)
+		if t.need.permit != nil {
+			t.bucket.release(t.need.permit)
+		}
 	}
 	if t.entry != nil {
 		t.entry.Release()
@@ -133,52 +170,5 @@ func (t *turn) leave() {
 	}
 	if t.resp != nil && t.resp.Body != nil {
 		_ = t.resp.Body.Close()
-	}
-}
-
-// throttling reports whether the status of resp may ask for a pause.
-func throttling(resp *http.Response) bool {
-	return resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable
-}
-
-// learn holds the key of b if resp asks for it, and tells what adapts.
-func (l *Limiter) learn(b *bucket, p *Permit, resp *http.Response) {
-	asked := time.Duration(0)
-	throttled := false
-	if l.config.Check != nil {
-		if err := l.config.Check(resp); err != nil {
-			throttled = true
-			asked = retryAfter(err)
-		}
-	}
-	if asked == 0 && (throttled || throttling(resp)) {
-		asked, _ = header.RetryAfter(resp.Header, time.Now)
-	}
-	if l.config.adapts() {
-		// A 503 that asks for nothing is trouble, not a limit.
-		throttled = throttled || asked > 0 || resp.StatusCode == http.StatusTooManyRequests
-		l.tell(b, b.adapt(p.since, throttled))
-	}
-	l.hold(b, resp.StatusCode, asked)
-}
-
-// hold holds the key of b if an answer asks for it.
-func (l *Limiter) hold(b *bucket, status int, asked time.Duration) {
-	asked = min(asked, l.config.MaxRetryAfter)
-	if asked <= 0 {
-		return
-	}
-	told := b.hold(asked)
-	if l.config.Hooks.Hold != nil {
-		l.config.Hooks.Hold(Hold{Key: b.key.String(), Status: status, For: asked})
-	}
-	l.tell(b, told)
-}
-
-// tell tells the hook of a new plan, if anybody waits whom it concerns.
-func (l *Limiter) tell(b *bucket, told Replan) {
-	if hook := l.config.Hooks.Replan; hook != nil && told.Waiting > 0 {
-		told.Key = b.key.String()
-		hook(told)
 	}
 }

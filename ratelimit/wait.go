@@ -9,21 +9,15 @@ import (
 // forever stands for a wait without a limit.
 const forever = time.Duration(math.MaxInt64)
 
-// ticket is what a call needs of its bucket.
-type ticket struct {
-	wishes wishes
-	permit *Permit // nil when nothing of the call is to be remembered
-}
-
 // wait waits for the turn of a call, or refuses as soon as it can be known that
 // the wait would be too long: on arrival, when the plan changes, at the head of
 // the queue, or when the time is up.
-func (b *bucket) wait(ctx context.Context, t ticket) (refused *Error, gone error) {
+func (b *bucket) wait(ctx context.Context, n *need, flow string) (refused *Error, gone error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	w := &waiter{cost: t.wishes.cost, priority: t.wishes.priority, permit: t.permit, done: make(chan struct{})}
-	told, refused := b.join(ctx, w, t.wishes.flow)
+	w := &waiter{need: *n, done: make(chan struct{})}
+	told, refused := b.join(ctx, w, flow)
 	if refused != nil {
 		return refused, nil
 	}
@@ -44,6 +38,7 @@ func (b *bucket) wait(ctx context.Context, t ticket) (refused *Error, gone error
 		return nil, context.Cause(ctx)
 	}
 	served = w.refused == nil
+	*n = w.need
 	return w.refused, nil
 }
 
@@ -56,11 +51,15 @@ func (b *bucket) join(ctx context.Context, w *waiter, flow string) (Wait, *Error
 	ahead, queued := int64(0), 0
 	if b.queue != nil {
 		ahead, queued = b.queue.ahead(w.priority, flow, w.cost), b.queue.count
-	} else if b.admit(now, w.cost, w.permit) {
+	} else if b.admit(now, &w.need) {
 		close(w.done)
 		return Wait{}, nil
 	}
-	wait := b.budget.forecast(now).wait(ahead, w.cost)
+	o := b.outlook(now, &w.need)
+	if o.beyond > 0 {
+		return Wait{}, &Error{Key: b.key.String(), Reason: HeldTooLong, Wait: o.beyond - now}
+	}
+	wait := o.wait(ahead, w.cost)
 	if wait > limit {
 		return Wait{}, &Error{Key: b.key.String(), Reason: reason, Wait: wait}
 	}
@@ -93,7 +92,7 @@ func (b *bucket) leave(w *waiter) {
 		b.queue.drop(w)
 		b.dispatch(now)
 	case w.refused == nil:
-		b.endLocked(now, w.permit, w.cost, false)
+		b.cancelLocked(now, &w.need)
 	}
 }
 
@@ -118,15 +117,23 @@ func (l *Limiter) patience(ctx context.Context) (time.Duration, Reason) {
 
 // shadow takes what a call needs whether it is there or not, and returns how
 // long it would have waited, or the refusal. It is then charged nothing.
-func (b *bucket) shadow(ctx context.Context, t ticket) (Wait, *Error) {
+func (b *bucket) shadow(ctx context.Context, n *need) (Wait, *Error) {
 	now := b.lock()
 	defer b.mu.Unlock()
 	limit, reason := b.limiter.patience(ctx)
-	wait := b.budget.forecast(now).wait(0, t.wishes.cost)
-	b.begin(now, t.permit)
+	o := b.outlook(now, n)
+	wait := o.wait(0, n.cost)
+	if o.beyond > 0 {
+		wait, limit, reason = o.beyond-now, 0, HeldTooLong
+	}
 	if wait > limit {
+		b.begin(now, n, 0)
 		return Wait{}, &Error{Key: b.key.String(), Reason: reason, Wait: wait}
 	}
-	b.budget.charge(now, t.wishes.cost)
-	return Wait{Key: b.key.String(), For: wait, Priority: t.wishes.priority}, nil
+	b.begin(now, n, n.cost)
+	b.budget.charge(now, n.cost)
+	if b.pacing != nil {
+		b.pacing.budget.charge(now, n.cost)
+	}
+	return Wait{Key: b.key.String(), For: wait, Priority: n.priority}, nil
 }

@@ -1,6 +1,10 @@
 package ratelimit
 
-import "context"
+import (
+	"context"
+
+	"github.com/holdfast-go/holdfast/internal/pace"
+)
 
 // Priority is the lane in which a call waits. The zero value is Normal.
 //
@@ -37,6 +41,8 @@ type wishes struct {
 	flow     string
 	named    bool // flow was given, if only as ""
 	cost     int
+	priced   bool       // cost was given
+	uses     *pace.Cost // what was given by WithUnits, or nil; never changed
 }
 
 type wishesKey struct{}
@@ -78,6 +84,28 @@ func WithFlow(ctx context.Context, flow string) context.Context {
 // it in debt: those who come after wait until the debt is paid.
 func WithCost(ctx context.Context, n int) context.Context {
 	w := wishesOf(ctx)
-	w.cost = min(max(n, 1), maxBurst)
+	w.cost, w.priced = min(max(n, 1), maxBurst), true
+	return w.in(ctx)
+}
+
+// WithUnits returns a context whose calls use up n of a unit that the server
+// counts beside requests, such as the [Tokens] that a prompt and its answer will
+// take: an estimate. They wait for all of the quotas that the server has told.
+// What was truly used shows in the quotas that the answer tells.
+//
+// Requests and Points are the business of [WithCost], and Concurrent of
+// Config.MaxInFlight: for these, for an unknown unit and for an n that is
+// negative or no number, the context is returned as it is.
+func WithUnits(ctx context.Context, unit Unit, n float64) context.Context {
+	if unit == Requests || unit == Points || unit == Concurrent || unit >= units || !(n >= 0) {
+		return ctx
+	}
+	w := wishesOf(ctx)
+	var uses pace.Cost
+	if w.uses != nil {
+		uses = *w.uses
+	}
+	uses[unit] = n
+	w.uses = &uses
 	return w.in(ctx)
 }

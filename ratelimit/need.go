@@ -1,0 +1,63 @@
+package ratelimit
+
+import (
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/pace"
+)
+
+// need is what a call needs of a bucket, and what it has got.
+type need struct {
+	cost     int
+	priority Priority
+	uses     *pace.Cost // beside requests and points, or nil
+	permit   *Permit    // what holds a slot and is to be remembered, or nil
+
+	admitted bool
+	charged  int // tokens
+	flight   flight
+}
+
+func newNeed(w wishes, p *Permit) need {
+	return need{cost: w.cost, priority: w.priority, uses: w.uses, permit: p}
+}
+
+// request is the whole call in the terms of package pace: a token counts as a
+// request and as a point.
+func (n *need) request() pace.Request {
+	r := pace.Request{Interactive: n.priority == Interactive}
+	if n.uses != nil {
+		r.Cost = *n.uses
+	}
+	r.Cost[Requests], r.Cost[Points] = float64(n.cost), float64(n.cost)
+	return r
+}
+
+// token is the part of the call that a token of the bucket stands for.
+func (n *need) token() pace.Request {
+	r := pace.Request{Interactive: n.priority == Interactive}
+	if n.uses != nil {
+		for unit, used := range n.uses {
+			r.Cost[unit] = used / float64(n.cost)
+		}
+	}
+	r.Cost[Requests], r.Cost[Points] = 1, 1
+	return r
+}
+
+// flight is a call on its way, from its admission until its answer.
+type flight struct {
+	state  flightState
+	listen bool          // the answer is worth reading, whatever its status
+	since  time.Duration // when it was admitted
+	ticket pace.Ticket   // if paced
+}
+
+type flightState uint8
+
+const (
+	landed flightState = iota
+	// blind flights are only counted: nobody plans them.
+	blind
+	paced
+)

@@ -1,0 +1,239 @@
+package ratelimit
+
+import (
+	"math"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/holdfast-go/holdfast/internal/pace"
+)
+
+const (
+	// An answer of a server that has never said anything is read if it is one
+	// of the first, or by this chance: reading is not free.
+	firstAnswers = 16
+	everyAnswer  = 16
+
+	// born is far below all that bucket.blind counts down to.
+	born = math.MinInt32 / 2
+
+	// tellEvery is how often at most the hook Plan is called for a bucket.
+	tellEvery = time.Second
+)
+
+// pacing is what a bucket knows of its server's quotas. It is made when an
+// answer speaks of one for the first time, or throttles. The lock of the bucket
+// guards it.
+type pacing struct {
+	pacer  *pace.Pacer
+	budget budget // what the plan allows
+	plan   pace.Plan
+
+	// The flights that were under way when pacing was made, and what stands for
+	// each of them until it lands.
+	strays int
+	stray  pace.Ticket
+
+	held      time.Duration // as the pacer said last
+	replanned float64       // the rate by which those who wait were planned last
+	told      PlanChange    // what the hook was told last
+	toldAt    time.Duration
+}
+
+// pace makes the pacing of b, if it has none.
+func (b *bucket) pace(now time.Duration) *pacing {
+	if b.pacing != nil {
+		return b.pacing
+	}
+	p := &pacing{pacer: b.limiter.rules.NewPacer(), budget: budget{start: &b.limiter.start}}
+	p.budget.tokens = rate.NewLimiter(rate.Inf, 1)
+	p.strays = int(b.blind.Swap(born))
+	one := need{cost: 1}
+	for range p.strays {
+		p.stray = p.pacer.Adopt(now, one.request())
+	}
+	p.plan.Rate, p.replanned = math.Inf(1), math.Inf(1)
+	p.toldAt = now - tellEvery
+	b.pacing = p
+	return p
+}
+
+// refresh asks for the plan for calls like n.
+func (p *pacing) refresh(now time.Duration, n *need) {
+	p.plan = p.pacer.Plan(now, n.token())
+	p.budget.gate = p.plan.Until
+	limit := rate.Inf
+	if p.plan.Rate < float64(rate.Inf) {
+		limit = rate.Limit(p.plan.Rate)
+	}
+	if p.budget.tokens.Limit() != limit || p.budget.tokens.Burst() != p.plan.Burst {
+		p.budget.set(now, limit, p.plan.Burst)
+	}
+}
+
+// beyond is when the server serves again, if that is longer than anybody should
+// wait, and else 0.
+func (p *pacing) beyond() time.Duration {
+	if p.plan.Resume > p.plan.Until {
+		return p.plan.Resume
+	}
+	return 0
+}
+
+// take takes what n needs from both budgets, or from none.
+func (p *pacing) take(now time.Duration, n *need, own *budget) bool {
+	p.refresh(now, n)
+	if !p.budget.take(now, n.cost) {
+		return false
+	}
+	if !own.take(now, n.cost) {
+		p.budget.give(now, n.cost)
+		return false
+	}
+	return true
+}
+
+// takeOff notes that a call is on its way.
+func (b *bucket) takeOff(now time.Duration, n *need) {
+	f := &n.flight
+	f.since = now
+	switch {
+	case b.limiter.parser == nil:
+	case b.pacing != nil:
+		f.state, f.listen = paced, true
+		f.ticket = b.pacing.pacer.Sent(now, n.request())
+	default:
+		f.state = blind
+		b.blind.Add(1)
+		b.calls++
+		f.listen = b.calls <= firstAnswers || b.calls%everyAnswer == 0
+	}
+}
+
+// meet finds the ticket of a flight that began before pacing was made.
+func (b *bucket) meet(now time.Duration, n *need) {
+	f, p := &n.flight, b.pacing
+	if f.state != blind {
+		return
+	}
+	if p.strays > 0 {
+		p.strays--
+		stray := p.stray
+		p.pacer.Done(now, &stray, pace.Free)
+	}
+	f.ticket = p.pacer.Adopt(f.since, n.request())
+	f.state = paced
+}
+
+// land notes that the answer to a call has come, or that none will. Where nobody
+// plans, that costs no lock.
+func (b *bucket) land(n *need, outcome pace.Outcome) {
+	f := &n.flight
+	if f.state == landed {
+		return
+	}
+	if f.state == blind && b.blind.Add(-1) >= 0 {
+		f.state = landed
+		return
+	}
+	now := b.lock()
+	defer b.mu.Unlock()
+	b.landLocked(now, n, outcome)
+	b.dispatch(now)
+}
+
+// landLocked is land for a caller who dispatches.
+func (b *bucket) landLocked(now time.Duration, n *need, outcome pace.Outcome) {
+	f := &n.flight
+	if f.state == blind && b.pacing == nil {
+		b.blind.Add(-1)
+	} else if f.state != landed {
+		b.meet(now, n)
+		b.pacing.pacer.Done(now, &f.ticket, outcome)
+	}
+	f.state = landed
+}
+
+// news is what an answer has changed.
+type news struct {
+	replan Replan
+	hold   time.Duration // from now on; 0 if none was added
+	plan   PlanChange    // zero if it is not worth telling
+}
+
+// hear learns from the answer to a call of this bucket, which has landed.
+func (b *bucket) hear(n *need, quotas []pace.Quota, a pace.Answer) news {
+	now := b.lock()
+	defer b.mu.Unlock()
+	if b.pacing == nil && n.flight.state == blind {
+		b.blind.Add(-1)
+		n.flight.state = landed
+	}
+	p := b.pace(now)
+	b.meet(now, n)
+	if n.flight.state == landed {
+		n.flight.ticket = p.pacer.Adopt(n.flight.since, n.request())
+	}
+	p.pacer.Observe(now, &n.flight.ticket, quotas, a)
+	p.pacer.Done(now, &n.flight.ticket, pace.Answered)
+	n.flight.state = landed
+	return b.learnt(now)
+}
+
+// overhear learns from the answer to a call that went through another bucket.
+func (b *bucket) overhear(n *need, quotas []pace.Quota, a pace.Answer) news {
+	stranger := *n
+	stranger.flight = flight{since: n.flight.since}
+	return b.hear(&stranger, quotas, a)
+}
+
+// learnt applies what the pacer may have learnt.
+func (b *bucket) learnt(now time.Duration) (told news) {
+	p, before, held := b.pacing, b.pacing.plan.Until, b.pacing.held
+	next := need{cost: 1}
+	if b.queue != nil && b.queue.count > 0 {
+		next = b.queue.next().need
+	}
+	p.refresh(now, &next)
+	if p.held = p.pacer.Held(); p.held > max(held, now) {
+		told.hold = p.held - now
+	}
+	told.plan = b.worthTelling(now)
+	if b.queue == nil {
+		return told
+	}
+	// To look at all who wait has to be worth it.
+	if p.plan.Until > max(before, now) || p.plan.Rate < 0.9*p.replanned {
+		told.replan = b.replan(now)
+		return told
+	}
+	b.dispatch(now)
+	return told
+}
+
+// worthTelling returns the plan if it differs much from what the hook was told.
+func (b *bucket) worthTelling(now time.Duration) PlanChange {
+	p := b.pacing
+	if b.limiter.config.Hooks.Plan == nil || now-p.toldAt < tellEvery {
+		return PlanChange{}
+	}
+	if p.held > now {
+		return PlanChange{} // the hook Hold tells
+	}
+	c := PlanChange{Rate: p.plan.Rate, Burst: p.plan.Burst, Pause: max(0, p.plan.Until-now)}
+	if math.IsInf(c.Rate, 1) {
+		c.Rate = 0
+	}
+	if c.Pause < time.Second {
+		c.Pause = 0
+	}
+	last := p.told
+	if (c.Pause > 0) == (last.Pause > 0) && c.Rate < 1.5*last.Rate && last.Rate < 1.5*c.Rate ||
+		c.Rate == last.Rate && c.Pause == 0 && last.Pause == 0 {
+		return PlanChange{}
+	}
+	p.told, p.toldAt = c, now
+	c.Key = b.key.String()
+	return c
+}
