@@ -63,6 +63,7 @@ type report struct {
 	sent, now              time.Duration // when its request went out, and its answer came
 	from, to               time.Duration // the reset lies between
 	timed                  bool          // the answer said when
+	in                     time.Duration // the time until then, as it was told or is most likely
 }
 
 // read checks q. It reports false if q says nothing.
@@ -122,15 +123,15 @@ func (r *report) readReset(in, guard time.Duration) {
 		if in%time.Second != 0 {
 			guard /= 4
 		}
-		r.from, r.to = r.sent+in-guard, r.now+in+guard
+		r.from, r.to, r.in = r.sent+in-guard, r.now+in+guard, max(in, guard/4)
 	case r.fill > 0 && r.limit >= 0 && r.remaining >= 0:
 		full := time.Duration(min((r.limit-r.remaining)/r.fill, year.Seconds()) * float64(time.Second))
 		r.timed = true
-		r.from, r.to = r.sent+full-guard/4, r.now+full+guard/4
+		r.from, r.to, r.in = r.sent+full-guard/4, r.now+full+guard/4, full+guard/4
 	case r.length >= 0:
-		r.from, r.to = r.sent, r.now+r.length
+		r.from, r.to, r.in = r.sent, r.now+r.length, r.length
 	default:
-		r.from, r.to = r.sent, r.now+unknownReset
+		r.from, r.to, r.in = r.sent, r.now+unknownReset, unknownReset
 	}
 }
 

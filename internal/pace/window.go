@@ -91,7 +91,7 @@ func (w *window) replace(r *report) {
 		w.remaining = min(w.remaining, w.ceiling)
 	}
 	w.from, w.to, w.timed, w.seen = r.from, r.to, r.timed, r.now
-	w.shortest, w.longest = min(w.shortest, r.to-r.now), max(w.longest, r.to-r.now)
+	w.shortest, w.longest = min(w.shortest, r.in), max(w.longest, r.in)
 	if r.sent >= w.missedAt {
 		w.missed = 0
 	}
