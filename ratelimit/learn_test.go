@@ -1,0 +1,408 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/rttest"
+	"github.com/holdfast-go/holdfast/ratelimit"
+)
+
+// tells is what an answer in the shape of the IETF's drafts 04 to 06 says.
+func tells(limit, remaining, reset int) rttest.Step {
+	return rttest.Step{Header: []string{
+		"RateLimit-Limit", strconv.Itoa(limit), "RateLimit-Remaining", strconv.Itoa(remaining), "RateLimit-Reset", strconv.Itoa(reset),
+	}}
+}
+
+func with(s rttest.Step, status int, header ...string) rttest.Step {
+	s.Status, s.Header = status, append(s.Header[:len(s.Header):len(s.Header)], header...)
+	return s
+}
+
+// get sends one request and returns how long it took, and its error.
+func get(t *testing.T, l *ratelimit.Limiter, s http.RoundTripper, url string) (time.Duration, error) {
+	t.Helper()
+	begin := time.Now()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	resp, err := l.Wrap(s).RoundTrip(req)
+	if err == nil {
+		require.NoError(t, resp.Body.Close())
+	}
+	return time.Since(begin), err
+}
+
+const api = "https://api.example.com/"
+
+// took is get of a request that is answered.
+func took(t *testing.T, l *ratelimit.Limiter, s http.RoundTripper, url string) time.Duration {
+	t.Helper()
+	d, err := get(t, l, s, url)
+	require.NoError(t, err)
+	return d
+}
+
+func TestQuotaThatIsSpentIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, step := range map[string]rttest.Step{
+		"remaining 0 of a 200": tells(100, 0, 30),
+		"and of a 429":         with(tells(100, 0, 30), 429),
+		"draft 10":             {Header: []string{"RateLimit-Policy", `"p";q=100;w=60`, "RateLimit", `"p";r=0;t=30`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimiter(t, ratelimit.Config{})
+				s := rttest.NewScript(step, rttest.Step{})
+				require.Zero(t, took(t, l, s, api))
+				require.InDelta(t, 31.25, took(t, l, s, api).Seconds(), 0.3, "the reset and a guard")
+			})
+		})
+	}
+}
+
+func TestWhatIsIgnored(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		step   rttest.Step
+		config ratelimit.Config
+	}{
+		"an answer out of a cache":       {with(tells(100, 0, 30), 200, "Age", "300"), ratelimit.Config{}},
+		"a redirect with nothing left":   {with(tells(100, 0, 30), 302, "Location", "/"), ratelimit.Config{}},
+		"quotas, on demand":              {tells(100, 0, 30), ratelimit.Config{IgnoreQuotas: true}},
+		"another dialect":                {tells(100, 0, 30), ratelimit.Config{Dialect: ratelimit.Twitter}},
+		"trailers":                       {rttest.Step{Trailer: "0"}, ratelimit.Config{}},
+		"calls under way":                {rttest.Step{Header: []string{"RateLimit-Policy", `"p";q=1;qu="concurrent-requests"`, "RateLimit", `"p";r=0;t=30`}}, ratelimit.Config{}},
+		"throttles, on demand":           {rttest.Step{Status: 429, Header: []string{"Retry-After", "30"}}, ratelimit.Config{MaxRetryAfter: -1}},
+		"malformed fields":               {rttest.Step{Header: []string{"RateLimit-Limit", "many", "RateLimit-Remaining", "-1", "RateLimit-Reset", "NaN"}}, ratelimit.Config{}},
+		"a 404 with a wish":              {rttest.Step{Status: 404, Header: []string{"Retry-After", "30"}}, ratelimit.Config{}},
+		"a 403 without evidence":         {rttest.Step{Status: 403}, ratelimit.Config{}},
+		"a 503 without a wish":           {rttest.Step{Status: 503}, ratelimit.Config{}},
+		"a wish to be left alone of a 0": {rttest.Step{Status: 503, Header: []string{"Retry-After", "soon"}}, ratelimit.Config{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimiter(t, tt.config)
+				s := rttest.NewScript(tt.step, rttest.Step{})
+				require.Zero(t, took(t, l, s, api))
+				require.Zero(t, took(t, l, s, api))
+			})
+		})
+	}
+}
+
+func TestThrottlesByPredicate(t *testing.T) {
+	t.Parallel()
+	for name, step := range map[string]rttest.Step{
+		"429":                     {Status: 429, Header: []string{"Retry-After", "60"}},
+		"503 that asks":           {Status: 503, Header: []string{"Retry-After", "60"}},
+		"529":                     {Status: 529, Header: []string{"Retry-After", "60"}},
+		"403 with nothing left":   with(tells(100, 0, 58), 403),
+		"403 that says why":       {Status: 403, Header: []string{"Content-Type", "application/json"}, Body: `{"message":"You have exceeded a secondary rate limit."}`},
+		"429 with something left": {Status: 429, Header: []string{"RateLimit-Limit", "600", "RateLimit-Remaining", "595", "RateLimit-Reset", "1", "Retry-After", "60"}},
+		"a wish in the body":      {Status: 429, Header: []string{"Content-Type", "application/json"}, Body: `{"retry_after": 60}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimiter(t, ratelimit.Config{})
+				s := rttest.NewScript(step, rttest.Step{})
+				require.Zero(t, took(t, l, s, api))
+				require.InDelta(t, 60, took(t, l, s, api).Seconds(), 1)
+			})
+		})
+	}
+}
+
+// Nobody waits for hours: one asks now and then, and the others are told.
+func TestHostilePause(t *testing.T) {
+	t.Parallel()
+	for name, step := range map[string]rttest.Step{
+		"Retry-After": {Status: 429, Header: []string{"Retry-After", "31536000"}},
+		"overflow":    {Status: 429, Header: []string{"Retry-After", "9223372036854775807"}},
+		"reset":       tells(100, 0, 999_999),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimiter(t, ratelimit.Config{})
+				s := rttest.NewScript(step)
+				took(t, l, s, api)
+				for range 3 {
+					for range 5 {
+						d, err := get(t, l, s, api)
+						require.Zero(t, d)
+						var e *ratelimit.Error
+						require.ErrorAs(t, err, &e)
+						require.Equal(t, ratelimit.HeldTooLong, e.Reason)
+						require.Greater(t, e.Wait, ratelimit.DefaultMaxRetryAfter-time.Minute)
+						require.ErrorIs(t, err, ratelimit.ErrLimited)
+						require.NotErrorIs(t, err, context.DeadlineExceeded)
+					}
+					time.Sleep(ratelimit.DefaultMaxRetryAfter + time.Second)
+					require.Zero(t, took(t, l, s, api), "one asks")
+				}
+				require.Len(t, s.Calls(), 4)
+			})
+		})
+	}
+}
+
+// Those who wait already are told as well.
+func TestHostilePauseRefusesThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var replans []ratelimit.Replan
+		l := newLimiter(t, ratelimit.Config{Rate: 0.1, Burst: 1, Hooks: ratelimit.Hooks{
+			Replan: func(r ratelimit.Replan) { replans = append(replans, r) },
+		}})
+		s := rttest.NewScript(rttest.Step{Wait: time.Second, Status: 429, Header: []string{"Retry-After", "7200"}})
+		var refused atomic.Int32
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				var e *ratelimit.Error
+				if _, err := get(t, l, s, api); errors.As(err, &e) && e.Reason == ratelimit.HeldTooLong {
+					refused.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 9, refused.Load())
+		require.Len(t, replans, 1)
+		require.Equal(t, 9, replans[0].Refused)
+		require.Equal(t, 2*time.Hour, replans[0].Next)
+	})
+}
+
+func TestHostileSpeedUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{Rate: 5, Burst: 1})
+		s := rttest.NewScript(tells(999_999_999, 999_999_999, 1))
+		at := send(t, l, s, "api.example.com", 20)
+		require.Equal(t, 3800*ms, at[19], "the own rate")
+
+		l = newLimiter(t, ratelimit.Config{Pace: ratelimit.Burst})
+		s = rttest.NewScript(tells(10, 10, 2), tells(10, 0, 2), tells(1_000_000, 1_000_000, 2))
+		took(t, l, s, api)
+		took(t, l, s, api)
+		took(t, l, s, api)
+		server := l.Snapshot()[0].Server
+		require.InDelta(t, 20, server.Quotas[0].Limit, 0, "no more than twice as much as before")
+		require.LessOrEqual(t, server.Burst, 20)
+	})
+}
+
+// What remains only falls within a window, in whatever order answers come.
+func TestRemainingThatRises(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{Pace: ratelimit.Burst})
+		s := rttest.NewScript(tells(100, 50, 60), tells(100, 10, 60), tells(100, 90, 60), rttest.Step{})
+		for range 3 {
+			require.Zero(t, took(t, l, s, api))
+		}
+		require.InDelta(t, 10, l.Snapshot()[0].Server.Quotas[0].Remaining, 0)
+	})
+}
+
+// A server that refuses everything and says nothing is asked less and less.
+func TestThousandThrottlesWithoutAnything(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{})
+		s := rttest.NewScript(rttest.Step{Status: 429})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Hour, cancel)
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					resp, err := l.Wrap(s).RoundTrip(newRequest(t, "api.example.com").WithContext(ctx))
+					if err == nil {
+						_ = resp.Body.Close()
+					}
+				}
+			})
+		}
+		wg.Wait()
+		require.Less(t, len(s.Calls()), 100)
+		require.Greater(t, l.Snapshot()[0].Server.Throttled, 5)
+	})
+}
+
+// The clocks of others may go as they like: times are taken relative to the
+// answer's own Date, or from the local clock where that makes no sense.
+func TestClocksOfOthers(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		date func(now time.Time) time.Time
+		want float64
+	}{
+		"slow":         {func(now time.Time) time.Time { return now.Add(-30 * time.Minute) }, 30},
+		"fast":         {func(now time.Time) time.Time { return now.Add(30 * time.Minute) }, 30},
+		"a year later": {func(now time.Time) time.Time { return now.AddDate(1, 0, 0) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(3 * 366 * 24 * time.Hour) // to a Unix time of ten digits
+				l := newLimiter(t, ratelimit.Config{})
+				clock := tt.date(time.Now())
+				s := rttest.NewScript(rttest.Step{Header: []string{
+					"Date", clock.UTC().Format(http.TimeFormat), "X-RateLimit-Limit", "10", "X-RateLimit-Remaining", "0",
+					"X-RateLimit-Reset", strconv.FormatInt(clock.Add(30*time.Second).Unix(), 10),
+				}}, rttest.Step{})
+				took(t, l, s, api)
+				d, err := get(t, l, s, api)
+				if tt.want == 0 {
+					require.ErrorIs(t, err, ratelimit.ErrLimited, "beyond the cap")
+					return
+				}
+				require.NoError(t, err)
+				require.InDelta(t, tt.want+1.25, d.Seconds(), 0.5)
+			})
+		})
+	}
+}
+
+// A throttle after a redirect that was followed below belongs to the host that
+// has answered.
+func TestAnswerOfAnotherHost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{})
+		s := rttest.NewScript(rttest.Step{Status: 429, Header: []string{"Retry-After", "60"}}, rttest.Step{})
+		following := rttest.Func(func(req *http.Request) (*http.Response, error) {
+			if strings.HasPrefix(req.URL.Host, "api.") {
+				req = req.Clone(req.Context())
+				req.URL.Host = "files.example.com"
+			}
+			return s.RoundTrip(req)
+		})
+		require.Zero(t, took(t, l, following, api))
+		require.Zero(t, took(t, l, s, api), "the host that was asked is free")
+		require.Equal(t, time.Minute, took(t, l, s, "https://files.example.com/"))
+	})
+}
+
+func TestReserveIsForInteractive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{Pace: ratelimit.Burst, Reserve: 0.5})
+		s := rttest.NewScript(tells(100, 40, 30), rttest.Step{})
+		took(t, l, s, api)
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(func() { took(t, l, s, api) })
+		}
+		synctest.Wait()
+		time.Sleep(time.Second)
+		ctx := ratelimit.WithPriority(t.Context(), ratelimit.Interactive)
+		resp, err := l.Wrap(s).RoundTrip(newRequest(t, "api.example.com").WithContext(ctx))
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, time.Second, time.Since(begin), "before those who wait")
+		wg.Wait()
+		require.Greater(t, time.Since(begin), 30*time.Second)
+	})
+}
+
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{Pace: ratelimit.Burst})
+		s := rttest.NewScript(rttest.Step{Header: []string{
+			"x-ratelimit-limit-requests", "60", "x-ratelimit-remaining-requests", "59", "x-ratelimit-reset-requests", "1s",
+			"x-ratelimit-limit-tokens", "150000", "x-ratelimit-remaining-tokens", "1000", "x-ratelimit-reset-tokens", "1m0s",
+		}}, rttest.Step{})
+		took(t, l, s, api)
+		call := func(ctx context.Context) time.Duration {
+			begin := time.Now()
+			resp, err := l.Wrap(s).RoundTrip(newRequest(t, "api.example.com").WithContext(ctx))
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			return time.Since(begin)
+		}
+		require.Zero(t, call(ratelimit.WithUnits(t.Context(), ratelimit.Tokens, 900)))
+		require.Zero(t, call(ratelimit.WithUnits(t.Context(), ratelimit.Requests, 1e9)), "of no effect")
+		require.Zero(t, call(ratelimit.WithUnits(t.Context(), ratelimit.Tokens, math.NaN())), "nor this")
+		require.Greater(t, call(ratelimit.WithUnits(t.Context(), ratelimit.Tokens, 900)), time.Minute)
+	})
+}
+
+// What a call has cost in the server's measure settles what was charged for it
+// in that measure, and nothing else.
+func TestCostFromTheAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{Rate: 1, Burst: 100})
+		s := rttest.NewScript(rttest.Step{Header: []string{"X-Complexity", "30"}})
+		took(t, l, s, api)
+		require.InDelta(t, 99, l.Snapshot()[0].Tokens, 1e-9)
+		resp, err := l.Wrap(s).RoundTrip(newRequest(t, "api.example.com").WithContext(ratelimit.WithCost(t.Context(), 50)))
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.InDelta(t, 69, l.Snapshot()[0].Tokens, 1e-9)
+	})
+}
+
+func TestProbeFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{ProbeFirst: true})
+		s := rttest.NewScript(rttest.Step{Wait: 300 * ms})
+		crowd(t, l.Wrap(s), 10)
+		require.Equal(t, []time.Duration{0, 300 * ms, 300 * ms}, sent(s.Calls())[:3])
+	})
+}
+
+// A server that has never said anything is still listened to now and then.
+func TestSilentServerThatBeginsToSpeak(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{})
+		send(t, l, rttest.NewScript(), "api.example.com", 1000)
+		require.Nil(t, l.Snapshot()[0].Server)
+		send(t, l, rttest.NewScript(tells(100, 50, 60)), "api.example.com", 16)
+		require.NotNil(t, l.Snapshot()[0].Server)
+	})
+}
+
+func TestPlanAndMalformedHooks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var plans []ratelimit.PlanChange
+		var malformed []ratelimit.Malformed
+		l := newLimiter(t, ratelimit.Config{Hooks: ratelimit.Hooks{
+			Plan:      func(c ratelimit.PlanChange) { plans = append(plans, c) },
+			Malformed: func(m ratelimit.Malformed) { malformed = append(malformed, m) },
+		}})
+		bad := rttest.Step{Header: []string{"RateLimit-Limit", "secret?"}}
+		s := rttest.NewScript(bad, tells(100, 50, 60), tells(100, 49, 60), tells(100, 0, 60))
+		for range 4 {
+			took(t, l, s, api)
+			time.Sleep(2 * time.Second)
+		}
+		require.Equal(t, []ratelimit.Malformed{{Key: "https://api.example.com", Fields: []string{"Ratelimit-Limit"}}}, malformed)
+		require.Len(t, plans, 2)
+		require.InDelta(t, 50.0/60, plans[0].Rate, 0.1)
+		require.Zero(t, plans[0].Pause)
+		require.InDelta(t, 60, plans[1].Pause.Seconds(), 2)
+	})
+}
