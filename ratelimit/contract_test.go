@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/httpx"
 	"github.com/holdfast-go/holdfast/internal/rttest"
 	"github.com/holdfast-go/holdfast/ratelimit"
 )
@@ -33,12 +34,17 @@ func TestContract(t *testing.T) {
 		"adaptive":         {AdaptiveRate: true, AdaptiveConcurrency: true},
 		"adaptive, capped": {Rate: 10, MaxInFlight: 5, AdaptiveRate: true, AdaptiveConcurrency: true},
 		"true costs":       {Rate: 10, Cost: func(*http.Response) (float64, bool) { return 3.5, true }},
+		"learning":         {ProbeFirst: true, Reserve: 0.1, Pace: ratelimit.Burst},
+		"deaf":             {Rate: 10, IgnoreQuotas: true},
+		"credentials":      {Rate: 10, Credential: ratelimit.CredentialOf},
 		"shadow":           {Rate: 1, MaxInFlight: 1, MaxWait: time.Second, Shadow: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rttest.Contract(t, rttest.Subject{
-				New: func() rttest.Middleware { return newLimiter(t, c).Wrap },
+				New: func() rttest.Middleware {
+					return func(next http.RoundTripper) http.RoundTripper { return newLimiter(t, c).Wrap(speaking{next}) }
+				},
 				Hooked: func(callback func()) rttest.Middleware {
 					c := c
 					c.Rate, c.Burst = 500, 1
@@ -49,16 +55,41 @@ func TestContract(t *testing.T) {
 					c.Check = func(*http.Response) error { callback(); return nil }
 					c.Key = func(req *http.Request) string { callback(); return req.URL.Host }
 					c.Flow = func(*http.Request) string { callback(); return "flow" }
+					c.Credential = func(req *http.Request) string { callback(); return ratelimit.CredentialOf(req) }
+					c.Route = func(req *http.Request) string { callback(); return req.URL.Path }
 					c.Cost = func(*http.Response) (float64, bool) { callback(); return 1, true }
 					c.Hooks = ratelimit.Hooks{
 						Wait:    func(ratelimit.Wait) { callback() },
 						Hold:    func(ratelimit.Hold) { callback() },
 						Replan:  func(ratelimit.Replan) { callback() },
 						Refused: func(*ratelimit.Error) { callback() },
+
+						Plan:      func(ratelimit.PlanChange) { callback() },
+						Malformed: func(ratelimit.Malformed) { callback() },
 					}
-					return newLimiter(t, c).Wrap
+					return func(next http.RoundTripper) http.RoundTripper { return newLimiter(t, c).Wrap(speaking{next}) }
 				},
 			})
 		})
 	}
 }
+
+// speaking is a transport whose answers tell of quotas, and of a part.
+type speaking struct{ http.RoundTripper }
+
+func (s speaking) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := s.RoundTripper.RoundTrip(req)
+	if err == nil && resp.Header != nil {
+		resp.Header.Set("X-RateLimit-Limit", "1000000")
+		resp.Header.Set("X-RateLimit-Remaining", "999999")
+		resp.Header.Set("X-RateLimit-Reset-After", "0.5")
+		resp.Header.Set("X-RateLimit-Used", "malformed")
+		if req.Method == http.MethodGet {
+			resp.Header.Set("X-RateLimit-Bucket", "reads")
+		}
+	}
+	return resp, err
+}
+
+// CloseIdleConnections reaches the transport below.
+func (s speaking) CloseIdleConnections() { httpx.CloseIdle(s.RoundTripper) }
