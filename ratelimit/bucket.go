@@ -32,8 +32,8 @@ type bucket struct {
 
 	pacing *pacing               // nil until the server has said anything
 	parts  atomic.Pointer[parts] // nil until it has named any
-	blind  atomic.Int32          // the calls under way, until there is pacing; then negative
-	calls  uint32                // that were admitted, until then
+	sent   int64                 // calls that were admitted before there was pacing
+	landed atomic.Int64          // of these, those that are over; negative once there is pacing
 }
 
 func (l *Limiter) newBucket(key httpx.Key) *bucket {

@@ -27,7 +27,7 @@ func (l *Limiter) learn(t *turn, resp *http.Response) {
 	}
 	throttled := false
 	if l.parser == nil {
-		asked, throttled = l.obey(t, resp, checked, asked)
+		throttled = l.obey(t, resp, checked, asked)
 	} else {
 		throttled = l.listen(t, resp, checked, asked)
 	}
@@ -36,14 +36,15 @@ func (l *Limiter) learn(t *turn, resp *http.Response) {
 	}
 }
 
-// obey is what is left of learning when quotas are ignored: Retry-After.
-func (l *Limiter) obey(t *turn, resp *http.Response, checked bool, asked time.Duration) (time.Duration, bool) {
+// obey is what is left of learning when quotas are ignored: Retry-After. It
+// reports whether the request was throttled.
+func (l *Limiter) obey(t *turn, resp *http.Response, checked bool, asked time.Duration) bool {
 	if asked == 0 && (checked || throttling(resp)) {
 		asked, _ = header.RetryAfter(resp.Header, time.Now)
 	}
 	l.hold(t.bucket, resp.StatusCode, asked)
 	// A 503 that asks for nothing is trouble, not a limit.
-	return asked, checked || asked > 0 || resp.StatusCode == http.StatusTooManyRequests
+	return checked || asked > 0 || resp.StatusCode == http.StatusTooManyRequests
 }
 
 // throttling reports whether the status of resp may ask for a pause.

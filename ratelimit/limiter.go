@@ -25,10 +25,11 @@ type Limiter struct {
 	buckets *keyed.Map[httpx.Key, bucket]
 	last    atomic.Pointer[keyed.Entry[httpx.Key, bucket]]
 
-	parser *Parser // nil when quotas are ignored
-	rules  *pace.Rules
-	words  sync.Pool
-	seed   maphash.Seed // for credentials
+	parser  *Parser // nil when quotas are ignored
+	rules   *pace.Rules
+	words   sync.Pool    // of *words
+	tickets sync.Pool    // of *pace.Ticket
+	seed    maphash.Seed // for credentials
 }
 
 // New checks c and makes a Limiter of it. Its error joins one error for each
@@ -40,6 +41,7 @@ func New(c Config) (*Limiter, error) {
 	}
 	c = c.withDefaults()
 	l := &Limiter{config: c, start: time.Now(), seed: maphash.MakeSeed()}
+	l.tickets.New = func() any { return &pace.Ticket{} }
 	l.words.New = func() any { return &words{} }
 	if !c.IgnoreQuotas {
 		l.parser = parser

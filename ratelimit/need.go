@@ -18,9 +18,11 @@ type need struct {
 	flight   flight
 }
 
-func newNeed(w wishes, p *Permit) need {
-	return need{cost: w.cost, priority: w.priority, uses: w.uses, permit: p}
-}
+// A pace.Cost has room for each Unit.
+const _ = uint(pace.Units - units)
+
+// set takes over what the context of a call says.
+func (n *need) set(w *wishes) { n.cost, n.priority, n.uses = w.cost, w.priority, w.uses }
 
 // request is the whole call in the terms of package pace: a token counts as a
 // request and as a point.
@@ -50,7 +52,7 @@ type flight struct {
 	state  flightState
 	listen bool          // the answer is worth reading, whatever its status
 	since  time.Duration // when it was admitted
-	ticket pace.Ticket   // if paced
+	ticket *pace.Ticket  // if paced
 }
 
 type flightState uint8

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// An answer of a server that has never said anything is read if it is one
-	// of the first, or by this chance: reading is not free.
+	// Of a server that has never said anything, the first answers are read, and
+	// then one in so many: it costs about 400 ns.
 	firstAnswers = 16
-	everyAnswer  = 16
+	everyAnswer  = 64
 
-	// born is far below all that bucket.blind counts down to.
-	born = math.MinInt32 / 2
+	// born is far below all that bucket.landed counts up from.
+	born = math.MinInt64 / 2
 
 	// tellEvery is how often at most the hook Plan is called for a bucket.
 	tellEvery = time.Second
@@ -48,7 +48,7 @@ func (b *bucket) pace(now time.Duration) *pacing {
 	}
 	p := &pacing{pacer: b.limiter.rules.NewPacer(), budget: budget{start: &b.limiter.start}}
 	p.budget.tokens = rate.NewLimiter(rate.Inf, 1)
-	p.strays = int(b.blind.Swap(born))
+	p.strays = int(b.sent - b.landed.Swap(born))
 	one := need{cost: 1}
 	for range p.strays {
 		p.stray = p.pacer.Adopt(now, one.request())
@@ -102,12 +102,11 @@ func (b *bucket) takeOff(now time.Duration, n *need) {
 	case b.limiter.parser == nil:
 	case b.pacing != nil:
 		f.state, f.listen = paced, true
-		f.ticket = b.pacing.pacer.Sent(now, n.request())
+		f.ticket = b.limiter.ticket(b.pacing.pacer.Sent(now, n.request()))
 	default:
 		f.state = blind
-		b.blind.Add(1)
-		b.calls++
-		f.listen = b.calls <= firstAnswers || b.calls%everyAnswer == 0
+		b.sent++
+		f.listen = b.sent <= firstAnswers || b.sent%everyAnswer == 0
 	}
 }
 
@@ -122,7 +121,7 @@ func (b *bucket) meet(now time.Duration, n *need) {
 		stray := p.stray
 		p.pacer.Done(now, &stray, pace.Free)
 	}
-	f.ticket = p.pacer.Adopt(f.since, n.request())
+	f.ticket = b.limiter.ticket(p.pacer.Adopt(f.since, n.request()))
 	f.state = paced
 }
 
@@ -133,7 +132,7 @@ func (b *bucket) land(n *need, outcome pace.Outcome) {
 	if f.state == landed {
 		return
 	}
-	if f.state == blind && b.blind.Add(-1) >= 0 {
+	if f.state == blind && b.landed.Add(1) > 0 {
 		f.state = landed
 		return
 	}
@@ -146,13 +145,16 @@ func (b *bucket) land(n *need, outcome pace.Outcome) {
 // landLocked is land for a caller who dispatches.
 func (b *bucket) landLocked(now time.Duration, n *need, outcome pace.Outcome) {
 	f := &n.flight
-	if f.state == blind && b.pacing == nil {
-		b.blind.Add(-1)
-	} else if f.state != landed {
+	switch {
+	case f.state == landed:
+		return
+	case f.state == blind && b.pacing == nil:
+		b.landed.Add(1)
+	default:
 		b.meet(now, n)
-		b.pacing.pacer.Done(now, &f.ticket, outcome)
+		b.pacing.pacer.Done(now, f.ticket, outcome)
 	}
-	f.state = landed
+	b.limiter.settled(f)
 }
 
 // news is what an answer has changed.
@@ -166,19 +168,36 @@ type news struct {
 func (b *bucket) hear(n *need, quotas []pace.Quota, a pace.Answer) news {
 	now := b.lock()
 	defer b.mu.Unlock()
-	if b.pacing == nil && n.flight.state == blind {
-		b.blind.Add(-1)
-		n.flight.state = landed
+	f := &n.flight
+	if b.pacing == nil && f.state == blind {
+		b.landed.Add(1)
+		f.state = landed
 	}
 	p := b.pace(now)
 	b.meet(now, n)
-	if n.flight.state == landed {
-		n.flight.ticket = p.pacer.Adopt(n.flight.since, n.request())
+	if f.state == landed {
+		f.ticket = b.limiter.ticket(p.pacer.Adopt(f.since, n.request()))
 	}
-	p.pacer.Observe(now, &n.flight.ticket, quotas, a)
-	p.pacer.Done(now, &n.flight.ticket, pace.Answered)
-	n.flight.state = landed
+	p.pacer.Observe(now, f.ticket, quotas, a)
+	p.pacer.Done(now, f.ticket, pace.Answered)
+	b.limiter.settled(f)
 	return b.learnt(now)
+}
+
+// ticket keeps a ticket. Most calls need none, so a call has no room for one.
+func (l *Limiter) ticket(t pace.Ticket) *pace.Ticket {
+	kept := l.tickets.Get().(*pace.Ticket)
+	*kept = t
+	return kept
+}
+
+// settled notes that a call has landed, and takes its ticket back.
+func (l *Limiter) settled(f *flight) {
+	f.state = landed
+	if f.ticket != nil {
+		l.tickets.Put(f.ticket)
+		f.ticket = nil
+	}
 }
 
 // overhear learns from the answer to a call that went through another bucket.

@@ -38,7 +38,8 @@ func (l *Limiter) Acquire(ctx context.Context, key string) (*Permit, error) {
 	defer entry.Release()
 	p := &Permit{bucket: entry.Value()}
 	w := wishesOf(ctx)
-	n := newNeed(w, p)
+	n := need{permit: p}
+	n.set(&w)
 	if err := l.enter(ctx, entry, &n, w.flow); err != nil {
 		return nil, err
 	}

@@ -64,11 +64,12 @@ func (t *turn) come() error {
 	t.entry = l.acquire(t.req)
 	t.bucket = t.entry.Value()
 	wishes := wishesOf(t.req.Context())
-	t.need, t.priced = newNeed(wishes, nil), wishes.priced
+	t.need.set(&wishes)
+	t.priced = wishes.priced
 	waited := false
 	if parts := t.bucket.parts.Load(); parts != nil {
 		if t.part = parts.of(l.route(t.req)); t.part != nil {
-			t.inPart = t.need
+			t.inPart.set(&wishes)
 			var err error
 			if waited, err = t.queue(t.part, &t.inPart, &wishes); err != nil {
 				return err

@@ -97,11 +97,11 @@ func WithCost(ctx context.Context, n int) context.Context {
 // Config.MaxInFlight: for these, for an unknown unit and for an n that is
 // negative or no number, the context is returned as it is.
 func WithUnits(ctx context.Context, unit Unit, n float64) context.Context {
-	if unit == Requests || unit == Points || unit == Concurrent || unit >= units || !(n >= 0) {
+	var uses pace.Cost
+	if unit == Requests || unit == Points || unit == Concurrent || int(unit) >= len(uses) || !(n >= 0) {
 		return ctx
 	}
 	w := wishesOf(ctx)
-	var uses pace.Cost
 	if w.uses != nil {
 		uses = *w.uses
 	}

@@ -1,0 +1,192 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/rttest"
+	"github.com/holdfast-go/holdfast/ratelimit"
+)
+
+// Nobody waits for hours: one asks now and then, and the others are told.
+func TestHostilePause(t *testing.T) {
+	t.Parallel()
+	for name, step := range map[string]rttest.Step{
+		"Retry-After": {Status: 429, Header: []string{"Retry-After", "31536000"}},
+		"overflow":    {Status: 429, Header: []string{"Retry-After", "9223372036854775807"}},
+		"reset":       tells(100, 0, 999_999),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimiter(t, ratelimit.Config{})
+				s := rttest.NewScript(step)
+				took(t, l, s, api)
+				for range 3 {
+					for range 5 {
+						d, err := get(t, l, s, api)
+						require.Zero(t, d)
+						var e *ratelimit.Error
+						require.ErrorAs(t, err, &e)
+						require.Equal(t, ratelimit.HeldTooLong, e.Reason)
+						require.Greater(t, e.Wait, ratelimit.DefaultMaxRetryAfter-time.Minute)
+						require.ErrorIs(t, err, ratelimit.ErrLimited)
+						require.NotErrorIs(t, err, context.DeadlineExceeded)
+					}
+					time.Sleep(ratelimit.DefaultMaxRetryAfter + time.Second)
+					require.Zero(t, took(t, l, s, api), "one asks")
+				}
+				require.Len(t, s.Calls(), 4)
+			})
+		})
+	}
+}
+
+// Those who wait already are told as well.
+func TestHostilePauseRefusesThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var replans []ratelimit.Replan
+		l := newLimiter(t, ratelimit.Config{Rate: 0.1, Burst: 1, Hooks: ratelimit.Hooks{
+			Replan: func(r ratelimit.Replan) { replans = append(replans, r) },
+		}})
+		s := rttest.NewScript(rttest.Step{Wait: time.Second, Status: 429, Header: []string{"Retry-After", "7200"}})
+		var refused atomic.Int32
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				var e *ratelimit.Error
+				if _, err := get(t, l, s, api); errors.As(err, &e) && e.Reason == ratelimit.HeldTooLong {
+					refused.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 9, refused.Load())
+		require.Len(t, replans, 1)
+		require.Equal(t, 9, replans[0].Refused)
+		require.Equal(t, 2*time.Hour, replans[0].Next)
+	})
+}
+
+func TestHostileSpeedUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{Rate: 5, Burst: 1})
+		s := rttest.NewScript(tells(999_999_999, 999_999_999, 1))
+		at := send(t, l, s, "api.example.com", 20)
+		require.Equal(t, 3800*ms, at[19], "the own rate")
+
+		l = newLimiter(t, ratelimit.Config{Pace: ratelimit.Burst})
+		s = rttest.NewScript(tells(10, 10, 2), tells(10, 0, 2), tells(1_000_000, 1_000_000, 2))
+		took(t, l, s, api)
+		took(t, l, s, api)
+		took(t, l, s, api)
+		server := l.Snapshot()[0].Server
+		require.InDelta(t, 20, server.Quotas[0].Limit, 0, "no more than twice as much as before")
+		require.LessOrEqual(t, server.Burst, 20)
+	})
+}
+
+// What remains only falls within a window, in whatever order answers come.
+func TestRemainingThatRises(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{Pace: ratelimit.Burst})
+		s := rttest.NewScript(tells(100, 50, 60), tells(100, 10, 60), tells(100, 90, 60), rttest.Step{})
+		for range 3 {
+			require.Zero(t, took(t, l, s, api))
+		}
+		require.InDelta(t, 10, l.Snapshot()[0].Server.Quotas[0].Remaining, 0)
+	})
+}
+
+// A server that refuses everything and says nothing is asked less and less.
+func TestThousandThrottlesWithoutAnything(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{})
+		s := rttest.NewScript(rttest.Step{Status: 429})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Hour, cancel)
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					resp, err := l.Wrap(s).RoundTrip(newRequest(t, "api.example.com").WithContext(ctx))
+					if err == nil {
+						_ = resp.Body.Close()
+					}
+				}
+			})
+		}
+		wg.Wait()
+		require.Less(t, len(s.Calls()), 100)
+		require.Greater(t, l.Snapshot()[0].Server.Throttled, 5)
+	})
+}
+
+// The clocks of others may go as they like: times are taken relative to the
+// answer's own Date, or from the local clock where that makes no sense.
+func TestClocksOfOthers(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		date func(now time.Time) time.Time
+		want float64
+	}{
+		"slow":         {func(now time.Time) time.Time { return now.Add(-30 * time.Minute) }, 30},
+		"fast":         {func(now time.Time) time.Time { return now.Add(30 * time.Minute) }, 30},
+		"a year later": {func(now time.Time) time.Time { return now.AddDate(1, 0, 0) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(3 * 366 * 24 * time.Hour) // to a Unix time of ten digits
+				l := newLimiter(t, ratelimit.Config{})
+				clock := tt.date(time.Now())
+				s := rttest.NewScript(rttest.Step{Header: []string{
+					"Date", clock.UTC().Format(http.TimeFormat), "X-RateLimit-Limit", "10", "X-RateLimit-Remaining", "0",
+					"X-RateLimit-Reset", strconv.FormatInt(clock.Add(30*time.Second).Unix(), 10),
+				}}, rttest.Step{})
+				took(t, l, s, api)
+				d, err := get(t, l, s, api)
+				if tt.want == 0 {
+					require.ErrorIs(t, err, ratelimit.ErrLimited, "beyond the cap")
+					return
+				}
+				require.NoError(t, err)
+				require.InDelta(t, tt.want+1.25, d.Seconds(), 0.5)
+			})
+		})
+	}
+}
+
+// A throttle after a redirect that was followed below belongs to the host that
+// has answered.
+func TestAnswerOfAnotherHost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{})
+		s := rttest.NewScript(rttest.Step{Status: 429, Header: []string{"Retry-After", "60"}}, rttest.Step{})
+		following := rttest.Func(func(req *http.Request) (*http.Response, error) {
+			if strings.HasPrefix(req.URL.Host, "api.") {
+				req = req.Clone(req.Context())
+				req.URL.Host = "files.example.com"
+			}
+			return s.RoundTrip(req)
+		})
+		require.Zero(t, took(t, l, following, api))
+		require.Zero(t, took(t, l, s, api), "the host that was asked is free")
+		require.Equal(t, time.Minute, took(t, l, s, "https://files.example.com/"))
+	})
+}
