@@ -20,14 +20,13 @@ import (
 // goroutine that could be left over, nobody polls, and whatever changes is
 // taken into account for all who wait.
 type bucket struct {
+	*limits
 	limiter *Limiter
 	key     httpx.Key
 
 	mu     sync.Mutex
 	latest time.Duration // the clock may be read in another order than the lock is taken
 	budget budget
-	slots  *slots // nil when nothing bounds the calls under way
-	cubic  *cubic // nil when the rate does not adapt
 	queue  *queue // nil when nobody waits
 
 	pacing *pacing               // nil until the server has said anything
@@ -36,8 +35,18 @@ type bucket struct {
 	landed atomic.Int64          // of these, those that are over; negative once there is pacing
 }
 
+// limits is what not every Config asks for. Buckets without any share one that
+// is empty.
+type limits struct {
+	slots *slots // nil when nothing bounds the calls under way
+	cubic *cubic // nil when the rate does not adapt
+}
+
 func (l *Limiter) newBucket(key httpx.Key) *bucket {
-	b := &bucket{limiter: l, key: key, budget: budget{start: &l.start}}
+	b := &bucket{limits: &l.unlimited, limiter: l, key: key}
+	if l.config.MaxInFlight > 0 || l.config.AdaptiveRate {
+		b.limits = &limits{}
+	}
 	if l.config.Rate > 0 {
 		b.budget.tokens = rate.NewLimiter(l.config.Rate, l.config.Burst)
 	}

@@ -16,14 +16,14 @@ import (
 // moved when the server asks for a pause, and giving one back leaves a hole or
 // lets two go at once.
 type budget struct {
-	start  *time.Time    // of all times, that of the Limiter
 	tokens *rate.Limiter // nil when there is no rate
 	gate   time.Duration // nothing is sent before this time
 	rest   float64       // a fraction of a token that settling has left over
 }
 
-// at converts a time since the start to the time that package rate wants.
-func (u *budget) at(now time.Duration) time.Time { return u.start.Add(now) }
+// at converts a time since the start to the time that package rate wants. Which
+// start that is makes no difference to it.
+func (*budget) at(now time.Duration) time.Time { return time.Unix(0, int64(now)) }
 
 // take takes cost tokens if they are there. A cost above the burst takes a full
 // bucket and leaves a debt.

@@ -30,6 +30,8 @@ type Limiter struct {
 	words   sync.Pool    // of *words
 	tickets sync.Pool    // of *pace.Ticket
 	seed    maphash.Seed // for credentials
+
+	unlimited limits // of all buckets that have none; never changed
 }
 
 // New checks c and makes a Limiter of it. Its error joins one error for each

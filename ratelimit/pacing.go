@@ -46,7 +46,7 @@ func (b *bucket) pace(now time.Duration) *pacing {
 	if b.pacing != nil {
 		return b.pacing
 	}
-	p := &pacing{pacer: b.limiter.rules.NewPacer(), budget: budget{start: &b.limiter.start}}
+	p := &pacing{pacer: b.limiter.rules.NewPacer()}
 	p.budget.tokens = rate.NewLimiter(rate.Inf, 1)
 	p.strays = int(b.sent - b.landed.Swap(born))
 	one := need{cost: 1}

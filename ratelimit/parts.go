@@ -122,7 +122,7 @@ func (p *parts) all() []*bucket {
 
 // newPart makes a bucket that has no limit but those that its server tells.
 func (l *Limiter) newPart(key httpx.Key) *bucket {
-	return &bucket{limiter: l, key: key, budget: budget{start: &l.start}}
+	return &bucket{limits: &l.unlimited, limiter: l, key: key}
 }
 
 // partOf is the part that an answer names, if it names one.

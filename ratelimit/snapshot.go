@@ -80,7 +80,7 @@ func (b *bucket) snapshot() Bucket {
 	now := b.lock()
 	defer b.mu.Unlock()
 	f := b.outlook(now, &need{cost: 1})
-	s := Bucket{Key: b.key.String(), Rate: f.own.rate, Burst: int(f.own.burst), NextSlot: b.budget.at(now)}
+	s := Bucket{Key: b.key.String(), Rate: f.own.rate, Burst: int(f.own.burst), NextSlot: b.at(now)}
 	if b.budget.tokens != nil {
 		s.Tokens = b.budget.tokens.TokensAt(b.budget.at(now))
 	}
@@ -91,31 +91,34 @@ func (b *bucket) snapshot() Bucket {
 		s.Waiting = Waiting{q.laneOf(Interactive).count, q.laneOf(Normal).count, q.laneOf(Batch).count}
 	}
 	if wait := f.wait(0, 1); wait > 1 {
-		s.NextSlot = b.budget.at(now + min(wait, forever-now))
+		s.NextSlot = b.at(now + min(wait, forever-now))
 	}
 	until := b.budget.gate
 	if b.pacing != nil {
-		s.Server = b.pacing.snapshot(now)
+		s.Server = b.pacing.snapshot(now, &b.limiter.start)
 		until = max(until, b.pacing.held)
 	}
 	if until > now {
-		s.HeldUntil = b.budget.at(until)
+		s.HeldUntil = b.at(until)
 	}
 	return s
 }
 
+// at is the time of the calendar at now.
+func (b *bucket) at(now time.Duration) time.Time { return b.limiter.start.Add(now) }
+
 // snapshot returns what is known from the server.
-func (p *pacing) snapshot(now time.Duration) *Server {
+func (p *pacing) snapshot(now time.Duration, start *time.Time) *Server {
 	of := p.pacer.Snapshot(now)
 	s := &Server{
 		Burst: p.plan.Burst, UnderWay: int(of.InFlight[Requests]), Throttled: of.Strikes,
-		Resume: p.budget.at(min(max(p.plan.Resume, now), forever)),
+		Resume: start.Add(max(p.plan.Resume, now)),
 	}
 	if !math.IsInf(p.plan.Rate, 1) {
 		s.Rate = p.plan.Rate
 	}
 	if p.plan.Until > now {
-		s.Until = p.budget.at(p.plan.Until)
+		s.Until = start.Add(p.plan.Until)
 	}
 	for i := range of.Windows {
 		w := &of.Windows[i]

@@ -70,17 +70,21 @@ func (t *turn) come() error {
 	if parts := t.bucket.parts.Load(); parts != nil {
 		if t.part = parts.of(l.route(t.req)); t.part != nil {
 			t.inPart.set(&wishes)
-			var err error
-			if waited, err = t.queue(t.part, &t.inPart, &wishes); err != nil {
-				return err
+			if taken, _ := t.part.take(&t.inPart); !taken {
+				waited = true
+				if err := t.queue(t.part, &t.inPart, &wishes); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	if t.bucket.slots != nil {
 		t.need.permit = &Permit{bucket: t.bucket}
 	}
-	late, err := t.queue(t.bucket, &t.need, &wishes)
-	if err != nil {
+	late, err := false, error(nil)
+	if taken, now := t.bucket.take(&t.need); taken {
+		l.note(t.entry, now)
+	} else if late, err = true, t.queue(t.bucket, &t.need, &wishes); err != nil {
 		return err
 	}
 	if l.config.Ready != nil && (waited || late) {
@@ -89,19 +93,14 @@ func (t *turn) come() error {
 	return nil
 }
 
-// queue waits for the turn in one bucket, and reports whether it did not come at
-// once.
-func (t *turn) queue(b *bucket, n *need, w *wishes) (waited bool, err error) {
+// queue waits for the turn in one bucket, where it has not come at once.
+func (t *turn) queue(b *bucket, n *need, w *wishes) error {
 	l := t.limiter
-	taken, now := b.take(n)
-	l.note(t.entry, now)
-	if taken {
-		return false, nil
-	}
+	l.note(t.entry, l.now())
 	if l.config.Flow != nil && !w.named {
 		w.flow, w.named = l.config.Flow(t.req), true
 	}
-	return true, l.enterLate(t.req.Context(), t.entry, b, n, w.flow)
+	return l.enterLate(t.req.Context(), t.entry, b, n, w.flow)
 }
 
 // failed takes notice of an error from below.
@@ -135,8 +134,10 @@ func (t *turn) answered(resp *http.Response) {
 
 // land says that the answer has come, or that there is none.
 func (t *turn) land(outcome pace.Outcome) {
-	t.bucket.land(&t.need, outcome)
-	if t.part != nil {
+	if t.need.flight.state != landed {
+		t.bucket.land(&t.need, outcome)
+	}
+	if t.inPart.flight.state != landed {
 		t.part.land(&t.inPart, outcome)
 	}
 }
