@@ -143,3 +143,78 @@ func ExampleLimiter_Plan() {
 	fmt.Println(limiter.Plan("https://api.example.com", 3001))
 	// Output: 10m0s
 }
+
+// What a server tells of its quotas paces the calls. Nothing has to be set.
+func ExampleConfig_dialect() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("RateLimit-Policy", `"hour";q=3600;w=3600`)
+		w.Header().Set("RateLimit", `"hour";r=1800;t=1800`)
+	}))
+	defer server.Close()
+
+	limiter, err := ratelimit.New(ratelimit.Config{
+		Dialect: ratelimit.IETF, // or nothing, which finds out
+		Key:     func(*http.Request) string { return "weather API" },
+	})
+	if err != nil {
+		panic(err)
+	}
+	client := &http.Client{Transport: limiter.Wrap(http.DefaultTransport)}
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		panic(err)
+	}
+	resp.Body.Close()
+
+	known := limiter.Snapshot()[0].Server
+	fmt.Printf("%.0f of %.0f left, about %.0f per second\n", known.Quotas[0].Remaining, known.Quotas[0].Limit, known.Rate)
+	// Output: 1800 of 3600 left, about 1 per second
+}
+
+// A server that wants to be left alone for a day keeps nobody waiting.
+func ExampleReason() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "86400")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer server.Close()
+
+	limiter, err := ratelimit.New(ratelimit.Config{})
+	if err != nil {
+		panic(err)
+	}
+	client := &http.Client{Transport: limiter.Wrap(http.DefaultTransport)}
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		panic(err)
+	}
+	resp.Body.Close()
+
+	_, err = client.Get(server.URL)
+	if e, ok := errors.AsType[*ratelimit.Error](err); ok && e.Reason == ratelimit.HeldTooLong {
+		fmt.Println("try again in", e.Wait.Round(time.Hour))
+	}
+	// Output: try again in 24h0m0s
+}
+
+// Each customer's token has a quota of its own.
+func ExampleCredentialOf() {
+	limiter, err := ratelimit.New(ratelimit.Config{Credential: ratelimit.CredentialOf})
+	if err != nil {
+		panic(err)
+	}
+	client := &http.Client{Transport: limiter.Wrap(http.DefaultTransport)}
+	fmt.Println(client.Transport != nil)
+	// Output: true
+}
+
+// A call to a language model waits for requests and for tokens.
+func ExampleWithUnits() {
+	ctx := ratelimit.WithUnits(context.Background(), ratelimit.Tokens, 1200) // an estimate
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://llm.example.com/v1/chat", nil)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(req.Method)
+	// Output: POST
+}
