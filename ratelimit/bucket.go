@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -165,8 +166,11 @@ func (b *bucket) settle(charged, actual float64) {
 func (b *bucket) isWorthKeeping() bool {
 	now := b.lock()
 	defer b.mu.Unlock()
-	return b.budget.gate > now || b.slots != nil && b.slots.inUse(now) ||
-		b.pacing != nil && b.pacing.plan.Until > now
+	if b.budget.gate > now || b.slots != nil && b.slots.inUse(now) || b.pacing != nil && b.pacing.plan.Until > now {
+		return true
+	}
+	parts := b.parts.Load()
+	return parts != nil && slices.ContainsFunc(parts.all(), (*bucket).isWorthKeeping)
 }
 
 // outlook says how things go on for calls like n.

@@ -25,7 +25,7 @@ const (
 )
 
 // Config says what a [Limiter] allows. The zero value has no rate of its own
-// and only obeys servers that ask for a pause.
+// and goes by what servers say.
 type Config struct {
 	// Rate is how many requests per second each key may send in the long run.
 	// 0 and rate.Inf mean no limit of our own.
@@ -196,24 +196,37 @@ func (c *Config) pace() pace.Config {
 	if longest < 0 {
 		longest = DefaultMaxRetryAfter
 	}
-	return pace.Config{Mode: pace.Mode(c.Pace), Reserve: c.Reserve, Rate: float64(c.Rate), MaxWait: min(longest, year)}
+	return pace.Config{Mode: c.Pace.mode(), Reserve: c.Reserve, Rate: float64(c.Rate), MaxWait: min(longest, year)}
 }
 
 // Pace is how what a server says is left of a quota is spent.
 type Pace uint8
 
 const (
-	// Spread sends evenly until the quota is fresh again. It is the zero value:
-	// others on the same quota, replicas of this program among them, find
-	// something left at any time, and nobody waits for a reset for long.
-	Spread = Pace(pace.Spread)
+	// Threshold sends as fast as it can until less than a fifth of a quota is
+	// left, and spreads that evenly until the quota is fresh again. It is the
+	// zero value: who needs little never waits, and who needs much leaves
+	// something to others and never runs dry for long.
+	Threshold Pace = iota
+	// Spread sends evenly from the beginning. It is for quotas that replicas or
+	// other programs share, and for work that nobody waits for: of a quota of 60
+	// an hour it lets one go each minute.
+	Spread
 	// Burst sends as fast as it can, and then waits for the reset. It is for
-	// quotas that nobody shares, and work that comes in small heaps.
-	Burst = Pace(pace.Burst)
-	// Threshold does as Burst until less than a fifth of the limit is left, and
-	// then as Spread.
-	Threshold = Pace(pace.Threshold)
+	// quotas that nobody shares.
+	Burst
 )
+
+// mode is p in the terms of package pace.
+func (p Pace) mode() pace.Mode {
+	switch p {
+	case Spread:
+		return pace.Spread
+	case Burst:
+		return pace.Burst
+	}
+	return pace.Threshold
+}
 
 // CredentialOf returns what a request proves itself with: the fields
 // Authorization, X-Api-Key, Api-Key and Cookie, whichever are there. It is for
@@ -272,7 +285,7 @@ func (c *Config) check() error {
 	wrong(c.Burst < 0 || c.Burst > maxBurst, "Burst", c.Burst, "must be between 0 and 2^30")
 	wrong(c.MaxQueue < 0, "MaxQueue", c.MaxQueue, "must not be negative")
 	wrong(c.MaxInFlight < 0, "MaxInFlight", c.MaxInFlight, "must not be negative")
-	wrong(c.Pace > Threshold, "Pace", uint8(c.Pace), "must be Spread, Burst or Threshold")
+	wrong(c.Pace > Burst, "Pace", uint8(c.Pace), "must be Threshold, Spread or Burst")
 	wrong(!(c.Reserve >= 0 && c.Reserve < 1), "Reserve", c.Reserve, "must be at least 0 and below 1")
 	wrong(c.MaxKeys < 0, "MaxKeys", c.MaxKeys, "must not be negative")
 	return errors.Join(errs...)

@@ -37,14 +37,16 @@
 // anew with each answer. Nothing has to be configured; a Rate of one's own is
 // then a cap that no answer can lift. [Config].IgnoreQuotas switches it off.
 //
-//	Spread     evenly until the reset; leaves others on the same quota as much as they take
+//	Threshold  as fast as it can until less than a fifth is left, then evenly until the reset
+//	Spread     evenly from the beginning; leaves others on the same quota as much as they take
 //	Burst      as fast as it can, then nothing until the reset
-//	Threshold  Burst until less than a fifth is left, then Spread
 //
-// Spread is the default. It costs some percent of the quota when alone; in
-// return there are no pauses, and replicas and other programs on the same quota
-// find something left at any time. [Config].Reserve keeps a share of each quota
-// for the lane Interactive.
+// Threshold is the default: a program that needs ten calls of a quota of sixty
+// an hour gets them at once, where Spread would take ten minutes. Spread costs
+// some percent of the quota when alone; in return there are no pauses, and
+// replicas and other programs on the same quota find something left at any time:
+// choose it for these. [Config].Reserve keeps a share of each quota for the lane
+// Interactive.
 //
 // Calls that are on their way are taken off what an answer says is left, since
 // the server may not have counted them. What remains only falls within a window,

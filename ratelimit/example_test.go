@@ -153,7 +153,8 @@ func ExampleConfig_dialect() {
 	defer server.Close()
 
 	limiter, err := ratelimit.New(ratelimit.Config{
-		Dialect: ratelimit.IETF, // or nothing, which finds out
+		Dialect: ratelimit.IETF,   // or nothing, which finds out
+		Pace:    ratelimit.Spread, // others share the quota
 		Key:     func(*http.Request) string { return "weather API" },
 	})
 	if err != nil {

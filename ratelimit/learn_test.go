@@ -214,7 +214,7 @@ func TestPlanAndMalformedHooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var plans []ratelimit.PlanChange
 		var malformed []ratelimit.Malformed
-		l := newLimiter(t, ratelimit.Config{Hooks: ratelimit.Hooks{
+		l := newLimiter(t, ratelimit.Config{Pace: ratelimit.Spread, Hooks: ratelimit.Hooks{
 			Plan:      func(c ratelimit.PlanChange) { plans = append(plans, c) },
 			Malformed: func(m ratelimit.Malformed) { malformed = append(malformed, m) },
 		}})

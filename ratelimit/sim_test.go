@@ -80,10 +80,10 @@ func TestSimulation(t *testing.T) {
 		{"token bucket, rate told", func() quotaServer { return &tokenBucket{tokens: simLimit, described: true} }, 0.95},
 		{"GCRA", func() quotaServer { return &schedule{} }, 0.95},
 	} {
-		for mode, name := range []string{"Spread", "Burst", "Threshold"} {
+		for name, mode := range map[string]ratelimit.Pace{"Spread": ratelimit.Spread, "Burst": ratelimit.Burst, "Threshold": ratelimit.Threshold} {
 			t.Run(s.name+", "+name, func(t *testing.T) {
 				t.Parallel()
-				sim := simulation{server: s.new, config: ratelimit.Config{Pace: ratelimit.Pace(mode), ProbeFirst: true}}
+				sim := simulation{server: s.new, config: ratelimit.Config{Pace: mode, ProbeFirst: true}}
 				alone := sim.run(t)
 				slow, fast := sim, sim
 				slow.skew, fast.skew = -5*time.Second, 5*time.Second
@@ -100,7 +100,7 @@ func TestSimulation(t *testing.T) {
 				for _, r := range []simulated{alone, behind, ahead} {
 					require.LessOrEqual(t, r.refusedShare(), 0.01)
 				}
-				if ratelimit.Pace(mode) == ratelimit.Spread {
+				if mode == ratelimit.Spread {
 					require.GreaterOrEqual(t, float64(alone.ok)/worlds, s.used*600)
 					require.GreaterOrEqual(t, float64(shared.got), 0.95*float64(shared.wanted))
 					require.LessOrEqual(t, shared.refusedShare(), 0.05)
