@@ -232,6 +232,14 @@ func TestInvalidConfig(t *testing.T) {
 	}, "\n"))
 	_, err = ratelimit.New(ratelimit.Config{Rate: -1})
 	require.Error(t, err)
+	_, err = ratelimit.New(ratelimit.Config{Pace: 3, Reserve: 1, Dialect: ratelimit.Custom{RetryAfter: "no name"}})
+	require.EqualError(t, err, strings.Join([]string{
+		"ratelimit: Config.Pace is 3: must be Threshold, Spread or Burst",
+		"ratelimit: Config.Reserve is 1: must be at least 0 and below 1",
+		`ratelimit: Custom.RetryAfter: "no name" is not a field name`,
+	}, "\n"))
+	_, err = ratelimit.New(ratelimit.Config{Reserve: math.NaN()})
+	require.Error(t, err)
 }
 
 func TestExtremeConfigsWork(t *testing.T) {
