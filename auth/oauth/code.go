@@ -1,0 +1,153 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/url"
+
+	"github.com/holdfast-go/holdfast/auth"
+)
+
+// CodeConfig says what a login is for. RedirectURI is needed.
+type CodeConfig struct {
+	Params
+	// RedirectURI is where the server sends the browser with its answer. It must
+	// be registered there.
+	RedirectURI string
+}
+
+// CodeLogin is a login with an authorization code that is under way (RFC 6749,
+// section 4.1), with PKCE (RFC 7636, method S256) and a state. Keep it where
+// only the user's browser session can lead to it, until the browser comes back
+// to RedirectURI, and use it once.
+type CodeLogin struct {
+	// URL is where to send the user's browser.
+	URL string
+	// State ties the answer to this login. It is in the URL.
+	State string
+	// Verifier is what only the client knows.
+	Verifier auth.Secret
+	// RedirectURI is that of the CodeConfig.
+	RedirectURI string
+	// Scopes are those asked for.
+	Scopes []string
+}
+
+// StartCode begins a login. Nothing is sent; the browser has to go to the URL of
+// what is returned. Further parameters of the server, such as "prompt" or
+// "nonce", are in Params.Extra.
+func (c *Client) StartCode(p CodeConfig) (*CodeLogin, error) {
+	errs := []error{p.check()}
+	if c.config.Endpoints.Authorization == "" {
+		errs = append(errs, errors.New("oauth: Config.Endpoints.Authorization is empty"))
+	}
+	if u, err := url.Parse(p.RedirectURI); err != nil || !u.IsAbs() || u.Fragment != "" {
+		errs = append(errs, errors.New("oauth: CodeConfig.RedirectURI is not an absolute URI without a fragment"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	login := &CodeLogin{
+		State:       rand.Text(),
+		Verifier:    auth.NewSecret(newVerifier()),
+		RedirectURI: p.RedirectURI,
+		Scopes:      p.clone().Scopes,
+	}
+	u, err := url.Parse(c.config.Endpoints.Authorization)
+	if err != nil {
+		return nil, errors.New("oauth: Config.Endpoints.Authorization is no URL")
+	}
+	query := p.values()
+	query.Set("response_type", "code")
+	query.Set("client_id", c.config.ClientID)
+	query.Set("redirect_uri", p.RedirectURI)
+	query.Set("state", login.State)
+	query.Set("code_challenge", challenge(login.Verifier.Reveal()))
+	query.Set("code_challenge_method", "S256")
+	// The endpoint may have a query of its own (RFC 6749, section 3.1).
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += query.Encode()
+	login.URL = u.String()
+	return login, nil
+}
+
+// newVerifier returns a code verifier of 256 random bits (RFC 7636, section 4.1).
+func newVerifier() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // it never fails
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// challenge returns the S256 code challenge of a verifier (RFC 7636, section 4.2).
+func challenge(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// ErrState is what errors.Is finds in the error for an answer that belongs to no
+// login, or to another one. It may be an attack. The login can go on.
+var ErrState = errors.New("oauth: the answer does not belong to this login")
+
+// ErrIssuer is what errors.Is finds in the error for an answer that comes from
+// another authorization server (RFC 9207). It is an attack, or a mistake in the
+// configuration. Nothing was sent.
+var ErrIssuer = errors.New("oauth: the answer comes from another authorization server")
+
+// FinishCode exchanges the code in the server's answer, the query with which the
+// browser came back, for a token. State and issuer are checked first. A code can
+// be used once: the request is repeated only if the server has seen nothing of
+// it.
+func (c *Client) FinishCode(ctx context.Context, login *CodeLogin, answer url.Values) (*auth.Token, error) {
+	code, err := c.codeOf(login, answer)
+	if err != nil {
+		return nil, err
+	}
+	form := url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {code},
+		"redirect_uri":  {login.RedirectURI},
+		"code_verifier": {login.Verifier.Reveal()},
+	}
+	a, err := c.post(ctx, call{url: c.config.Endpoints.Token, form: fixed(form)})
+	if err != nil {
+		return nil, err
+	}
+	return a.token(login.Scopes)
+}
+
+// codeOf returns the code in an answer that is one to this login.
+func (c *Client) codeOf(login *CodeLogin, answer url.Values) (string, error) {
+	if login == nil || login.State == "" || login.Verifier.IsZero() {
+		return "", &auth.TokenError{Kind: auth.Permanent, Description: "there is no login under way", Err: ErrState}
+	}
+	for _, name := range []string{"state", "iss", "code", "error"} {
+		if len(answer[name]) > 1 {
+			return "", &auth.TokenError{Kind: auth.Protocol, Description: name + " is given twice", Err: ErrState}
+		}
+	}
+	if !auth.NewSecret(login.State).Equal(auth.NewSecret(answer.Get("state"))) {
+		return "", &auth.TokenError{Kind: auth.Protocol, Err: ErrState}
+	}
+	e := c.config.Endpoints
+	iss, given := answer.Get("iss"), answer.Has("iss")
+	if given && e.Issuer != "" && iss != e.Issuer || !given && e.RequireIss {
+		return "", &auth.TokenError{Kind: auth.Protocol, Err: ErrIssuer}
+	}
+	if failure := answer.Get("error"); failure != "" {
+		t := &auth.TokenError{Kind: auth.Permanent, Code: printable(failure, maxCodeBytes), Description: answer.Get("error_description")}
+		if kindOfCode(failure, 0) == auth.Transient {
+			t.Kind = auth.Transient
+		}
+		return "", t
+	}
+	code := answer.Get("code")
+	if code == "" || !visible(code, ' ') {
+		return "", &auth.TokenError{Kind: auth.Protocol, Description: "the answer has no code"}
+	}
+	return code, nil
+}
