@@ -2,6 +2,7 @@ package authtest
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -33,6 +34,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	answer(w, status, members)
 }
 
+// accessTokenType is a name of RFC 8693, section 3.
+const accessTokenType = "urn:ietf:params:oauth:token-type:access_token" // #nosec G101 -- a name
+
 // grant does what the client asks for.
 func (s *Server) grant(r *http.Request) (status int, members map[string]any) {
 	s.mu.Lock()
@@ -50,7 +54,7 @@ func (s *Server) grant(r *http.Request) (status int, members map[string]any) {
 		if form.Get("subject_token") == "" || form.Get("subject_token_type") == "" {
 			return failure("invalid_request")
 		}
-		return s.issue("", map[string]any{"issued_token_type": "urn:ietf:params:oauth:token-type:access_token"})
+		return s.issue("", map[string]any{"issued_token_type": accessTokenType})
 	case "authorization_code":
 		c, ok := s.codes[form.Get("code")]
 		delete(s.codes, form.Get("code"))
@@ -104,9 +108,7 @@ func (s *Server) issue(refresh string, more map[string]any) (status int, members
 	if refresh != "" {
 		members["refresh_token"] = refresh
 	}
-	for name, value := range more {
-		members[name] = value
-	}
+	maps.Copy(members, more)
 	return http.StatusOK, members
 }
 

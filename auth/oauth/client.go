@@ -122,7 +122,7 @@ func (c *Client) post(ctx context.Context, call call) (*answer, error) {
 	if err != nil {
 		return nil, transportError(ctx, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it is in memory
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, transportError(ctx, err)

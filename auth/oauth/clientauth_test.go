@@ -297,7 +297,10 @@ func TestNothingLeaks(t *testing.T) {
 					{Status: 200, Body: echo, Header: []string{"Content-Type", "text/" + secret}},
 					{Status: 200, Body: `{"access_token":"` + said + `","token_type":"` + secret + `"}`},
 					{Status: 200, Body: `{"access_token":"` + said + `","token_type":"Bearer","id_token":"` + sent + `"}`},
-					{Status: 503, Body: echo}, {Break: true}, {Refuse: true}, {Hang: true},
+					{Status: 503, Body: echo},
+					{Break: true},
+					{Refuse: true},
+					{Hang: true},
 				} {
 					server.Fail(fault)
 					token, err := source.Token(t.Context())

@@ -89,7 +89,7 @@ func Discover(ctx context.Context, c DiscoverConfig) (*Metadata, error) {
 	if err != nil {
 		return nil, transportError(ctx, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it is in memory
+	defer resp.Body.Close()
 	a := &answer{endpoint: redactURL(location), status: resp.StatusCode, header: resp.Header, maxBytes: maxMetadata, sent: sent}
 	if a.body, err = io.ReadAll(resp.Body); err != nil {
 		return nil, transportError(ctx, err)

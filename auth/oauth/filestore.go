@@ -93,13 +93,13 @@ func (s *FileStore) Load(ctx context.Context, key string) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	clear := data
+	plaintext := data
 	if s.seal != nil {
-		if clear, err = s.seal.open(key, data); err != nil {
+		if plaintext, err = s.seal.open(key, data); err != nil {
 			return Record{}, fmt.Errorf("oauth: file store: %s: %w", s.path(key), err)
 		}
 	}
-	t, err := DecodeToken(clear)
+	t, err := DecodeToken(plaintext)
 	if err != nil {
 		return Record{}, fmt.Errorf("oauth: file store: %s: %w", s.path(key), err)
 	}

@@ -10,9 +10,9 @@ import (
 
 // The token types of RFC 8693, section 3.
 const (
-	TypeAccessToken  = "urn:ietf:params:oauth:token-type:access_token"
-	TypeRefreshToken = "urn:ietf:params:oauth:token-type:refresh_token"
-	TypeIDToken      = "urn:ietf:params:oauth:token-type:id_token"
+	TypeAccessToken  = "urn:ietf:params:oauth:token-type:access_token"  // #nosec G101 -- a name
+	TypeRefreshToken = "urn:ietf:params:oauth:token-type:refresh_token" // #nosec G101 -- a name
+	TypeIDToken      = "urn:ietf:params:oauth:token-type:id_token"      // #nosec G101 -- a name
 	TypeJWT          = "urn:ietf:params:oauth:token-type:jwt"
 )
 

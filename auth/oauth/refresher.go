@@ -67,13 +67,9 @@ type Refresher struct {
 	client  *Client
 	config  RefreshConfig
 	flights *flight.Group[struct{}, *auth.Token]
-	closed  chan struct{}
-	once    sync.Once // closes closed
+	vault   *vault
 
 	mu     sync.Mutex
-	memory Record      // the last one loaded or saved; without a Token if there is none
-	unkept bool        // memory is newer than the Store
-	saving bool        // there is a goroutine that saves
 	given  auth.Secret // the access token given out last
 	dead   auth.Secret // the refresh token that the server has refused
 	reason error       // with what
@@ -106,7 +102,7 @@ func (c *Client) Refresher(r RefreshConfig) (*Refresher, error) {
 		client:  c,
 		config:  r,
 		flights: flight.New[struct{}, *auth.Token](r.Timeout),
-		closed:  make(chan struct{}),
+		vault:   newVault(r),
 	}, nil
 }
 
@@ -141,36 +137,25 @@ func (r *Refresher) Login(ctx context.Context, t *auth.Token) error {
 	if t == nil || t.AccessToken.IsZero() {
 		return errors.New("oauth: there is no token to save")
 	}
-	unlock, err := r.lock(ctx)
+	unlock, err := r.vault.lock(ctx, r.config.Timeout)
 	if err != nil {
-		return fmt.Errorf("oauth: lock the stored token: %w", err)
+		return err
 	}
 	defer unlock()
-	for {
-		old, err := r.config.Store.Load(ctx, r.config.Key)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return fmt.Errorf("oauth: load the stored token: %w", err)
-		}
-		version, err := r.config.Store.Save(ctx, r.config.Key, Record{Token: t, Version: old.Version})
-		if errors.Is(err, ErrConflict) && ctx.Err() == nil {
-			continue // somebody without the lock was faster
-		}
-		if err != nil {
-			return fmt.Errorf("oauth: save the token: %w", err)
-		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.memory, r.unkept = Record{Token: t.Clone(), Version: version}, false
-		r.given, r.dead, r.reason = auth.Secret{}, auth.Secret{}, nil
-		return nil
+	if err := r.vault.replace(ctx, t); err != nil {
+		return err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.given, r.dead, r.reason = auth.Secret{}, auth.Secret{}, nil
+	return nil
 }
 
 // Close ends the refresh that is under way, and the attempts to save a token. It
 // does not wait for them. From then on there are no tokens. It can be called more
 // than once.
 func (r *Refresher) Close() error {
-	r.once.Do(func() { close(r.closed) })
+	r.vault.close()
 	r.flights.Close()
 	return nil
 }
@@ -178,84 +163,32 @@ func (r *Refresher) Close() error {
 // Unsaved reports whether there is a token that the Store does not have yet. If
 // the process ends now the login may be lost.
 func (r *Refresher) Unsaved() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.unkept
-}
-
-// lock takes the lock of the family, if the Store has one.
-func (r *Refresher) lock(ctx context.Context) (unlock func(), err error) {
-	locker, ok := r.config.Store.(Locker)
-	if !ok {
-		return func() {}, nil
-	}
-	return locker.Lock(ctx, r.config.Key, r.config.Timeout+saveTime)
+	_, unkept := r.vault.newest()
+	return unkept
 }
 
 // next returns the token after the one given out last. There is one call at a
 // time.
 func (r *Refresher) next(ctx context.Context) (*auth.Token, error) {
-	unlock, err := r.lock(ctx)
+	unlock, err := r.vault.lock(ctx, r.config.Timeout+saveTime)
 	if err != nil {
-		if ctx.Err() != nil || !r.remembers() {
-			return nil, &auth.TokenError{Kind: auth.Transient, Description: "the lock of the token cannot be had", Err: err}
+		if memory, _ := r.vault.newest(); ctx.Err() != nil || memory.Token == nil {
+			return nil, &auth.TokenError{Kind: auth.Transient, Err: err}
 		}
-		r.storeFailed(fmt.Errorf("oauth: lock the stored token: %w", err))
+		r.vault.tell(err)
 		unlock = func() {}
 	}
 	defer unlock()
-	now, err := r.load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if r.good(now.Token) {
+	now, err := r.vault.load(ctx)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, reauth("nobody has logged in yet")
+	case err != nil:
+		return nil, &auth.TokenError{Kind: auth.Transient, Err: err}
+	case r.good(now.Token):
 		return aged(now.Token), nil
 	}
 	return r.refresh(ctx, now)
-}
-
-// remembers reports whether there is a token in memory.
-func (r *Refresher) remembers() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.memory.Token != nil
-}
-
-// load returns the newest record: that of the Store, unless memory has one that
-// the Store did not take or the Store has failed.
-func (r *Refresher) load(ctx context.Context) (Record, error) {
-	loaded, err := r.config.Store.Load(ctx, r.config.Key)
-	r.mu.Lock()
-	memory, unkept := r.memory, r.unkept
-	r.mu.Unlock()
-	switch {
-	case err == nil && loaded.Token == nil:
-		err = errors.New("oauth: the Store returned no token and no error")
-		fallthrough
-	case err != nil && !errors.Is(err, ErrNotFound):
-		r.storeFailed(fmt.Errorf("oauth: load the stored token: %w", err))
-		if memory.Token == nil {
-			return Record{}, &auth.TokenError{Kind: auth.Transient, Description: "the stored token cannot be loaded", Err: err}
-		}
-		return memory, nil
-	case unkept && loaded.Version == memory.Version:
-		// The Store has still the one before.
-		if version, err := r.config.Store.Save(ctx, r.config.Key, memory); err == nil {
-			memory.Version = version
-			r.remember(memory, false)
-		}
-		return memory, nil
-	case err != nil:
-		return Record{}, reauth("nobody has logged in yet")
-	}
-	r.remember(loaded, false)
-	return loaded, nil
-}
-
-func (r *Refresher) remember(record Record, unkept bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.memory, r.unkept = record, unkept
 }
 
 // minLeft is how long a token must be good for to be taken over from a store;
@@ -298,7 +231,7 @@ func (r *Refresher) refresh(ctx context.Context, from Record) (*auth.Token, erro
 	if err != nil && (lost || errors.Is(err, auth.ErrReauthRequired)) && ctx.Err() == nil {
 		// Somebody else may have been faster, and a lost answer may have been
 		// one to a request that never arrived.
-		now, loadErr := r.load(ctx)
+		now, loadErr := r.vault.load(ctx)
 		if loadErr != nil {
 			return nil, err
 		}
@@ -322,7 +255,11 @@ func (r *Refresher) refresh(ctx context.Context, from Record) (*auth.Token, erro
 		}
 		return nil, err
 	}
-	return r.keep(ctx, from, t)
+	newest := r.vault.keep(ctx, from, t)
+	if newest != t {
+		return aged(newest), nil
+	}
+	return t, nil
 }
 
 // refused returns the error for a token that cannot be refreshed: it has no

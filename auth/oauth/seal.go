@@ -35,14 +35,14 @@ func newSealer(key []byte) (*sealer, error) {
 
 // close seals data. It can only be opened for the same key of the store.
 func (s *sealer) close(key string, data []byte) []byte {
-	return s.aead.Seal(nil, nil, data, []byte(key))
+	return s.aead.Seal(nil, nil, data, []byte(key)) // #nosec G407 -- the nonce is random, see above
 }
 
 // open returns what was sealed for the key of the store.
 func (s *sealer) open(key string, data []byte) ([]byte, error) {
-	clear, err := s.aead.Open(nil, nil, data, []byte(key))
+	plaintext, err := s.aead.Open(nil, nil, data, []byte(key))
 	if err != nil {
 		return nil, errors.New("it was not sealed with this key, or has been changed")
 	}
-	return clear, nil
+	return plaintext, nil
 }
