@@ -278,11 +278,12 @@ func TestDeviceLoginSurvives(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 10*time.Minute, time.Until(login.Expiry))
 		slow := authtest.Fault{Status: 400, Body: `{"error":"slow_down"}`}
+		slower := authtest.Fault{Status: 400, Body: slow.Body, Header: []string{"Retry-After", "25"}}
 		server.Fail(
-			authtest.Fault{}, slow, authtest.Fault{}, authtest.Fault{Break: true}, authtest.Fault{Refuse: true},
+			authtest.Fault{}, slow, slower, authtest.Fault{}, authtest.Fault{Break: true}, authtest.Fault{Refuse: true},
 			authtest.Fault{Status: 503, Header: []string{"Retry-After", "50"}}, authtest.Fault{},
 		)
-		time.AfterFunc(3*time.Minute, server.ApproveDevices)
+		time.AfterFunc(5*time.Minute, server.ApproveDevices)
 		start := time.Now()
 		token, err := login.Wait(t.Context())
 		require.NoError(t, err)
@@ -295,12 +296,13 @@ func TestDeviceLoginSurvives(t *testing.T) {
 		require.Equal(t, []time.Duration{5 * time.Second, 5 * time.Second}, waits[:2])
 		require.Equal(t, []time.Duration{
 			10 * time.Second, // slow_down
-			10 * time.Second, // pending
-			20 * time.Second, // broken
-			40 * time.Second, // refused
+			25 * time.Second, // slow_down, with Retry-After
+			15 * time.Second, // pending
+			30 * time.Second, // broken
+			60 * time.Second, // refused
 			60 * time.Second, // 503
-			10 * time.Second, // pending again
-		}, waits[2:8])
+			15 * time.Second, // pending again
+		}, waits[2:9])
 	})
 }
 

@@ -38,6 +38,7 @@ type flaky struct {
 	oauth.MemoryStore
 	load, save, lock atomic.Pointer[error]
 	loads, saves     atomic.Int64
+	slow             atomic.Int64 // how long saving takes, in nanoseconds
 }
 
 func (f *flaky) Load(ctx context.Context, key string) (oauth.Record, error) {
@@ -50,6 +51,7 @@ func (f *flaky) Load(ctx context.Context, key string) (oauth.Record, error) {
 
 func (f *flaky) Save(ctx context.Context, key string, r oauth.Record) (string, error) {
 	f.saves.Add(1)
+	time.Sleep(time.Duration(f.slow.Load()))
 	if err := f.save.Load(); err != nil {
 		return "", *err
 	}

@@ -54,6 +54,12 @@ type Record struct {
 	Version string
 }
 
+// is reports whether t is the record's token, perhaps as another store has
+// written it down.
+func (r Record) is(t *auth.Token) bool {
+	return r.Token != nil && r.Token.AccessToken.Equal(t.AccessToken)
+}
+
 // stored is the form of a token in a store.
 type stored struct {
 	Access  string                     `json:"access_token"`

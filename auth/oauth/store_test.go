@@ -48,6 +48,7 @@ func TestSavesInDoubt(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := authtest.NewServer(authtest.ServerConfig{})
 				defer server.Close()
+				server.Fail(authtest.Fault{Delay: slow * 2 / 3, Times: -1})
 				store := &doubtful{slow: slow}
 				_, err := store.Save(t.Context(), family, oauth.Record{Token: old(server.Login())})
 				require.NoError(t, err)
@@ -96,6 +97,141 @@ func TestSavesFailAtRandomTimes(t *testing.T) {
 			require.True(t, stored(t, store).AccessToken.Equal(token.AccessToken))
 		})
 	}
+}
+
+// patient is a store that takes its time, unless the context ends.
+type patient struct{ oauth.MemoryStore }
+
+func (p *patient) Save(ctx context.Context, key string, r oauth.Record) (string, error) {
+	select {
+	case <-time.After(2 * time.Second):
+		return p.MemoryStore.Save(ctx, key, r)
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+func TestCloseDoesNotLoseARefreshTokenThatIsHere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := authtest.NewServer(authtest.ServerConfig{})
+		defer server.Close()
+		store := new(patient)
+		_, err := store.Save(t.Context(), family, oauth.Record{Token: old(server.Login())})
+		require.NoError(t, err)
+		r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
+		time.AfterFunc(time.Second, func() { r.Close() })
+		_, err = r.Token(t.Context())
+		require.ErrorIs(t, err, auth.ErrClosed)
+		time.Sleep(5 * time.Second)
+		require.NotEqual(t, "old", stored(t, store).AccessToken.Reveal())
+	})
+}
+
+// TestLoginElsewhereWhileSavingFails has a token that could not be saved, another
+// one on its way, and then a new login by somebody else.
+func TestLoginElsewhereWhileSavingFails(t *testing.T) {
+	t.Parallel()
+	down := errors.New("down")
+	synctest.Test(t, func(t *testing.T) {
+		server := authtest.NewServer(authtest.ServerConfig{})
+		defer server.Close()
+		store := loggedIn(t, server)
+		r := newRefresher(t, server, oauth.RefreshConfig{Store: lockless{store}})
+		defer r.Close()
+		store.save.Store(&down)
+		_, err := r.Token(t.Context())
+		require.NoError(t, err)
+		server.Fail(authtest.Fault{Delay: 9 * time.Second})
+		theirs := old(server.Login())
+		time.AfterFunc(time.Second, func() {
+			record, err := store.MemoryStore.Load(t.Context(), family)
+			require.NoError(t, err)
+			record.Token = theirs
+			_, err = store.MemoryStore.Save(t.Context(), family, record)
+			require.NoError(t, err)
+			store.save.Store(nil)
+		})
+		_, err = r.Token(t.Context())
+		require.NoError(t, err)
+		require.True(t, stored(t, store).RefreshToken.Equal(theirs.RefreshToken), "the new login counts")
+		require.False(t, r.Unsaved())
+		_, err = r.Token(t.Context())
+		require.NoError(t, err)
+	})
+}
+
+func TestTokenComesWhileTheOneBeforeIsSaved(t *testing.T) {
+	t.Parallel()
+	down := errors.New("down")
+	synctest.Test(t, func(t *testing.T) {
+		server := authtest.NewServer(authtest.ServerConfig{})
+		defer server.Close()
+		store := loggedIn(t, server)
+		r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
+		defer r.Close()
+		store.save.Store(&down)
+		_, err := r.Token(t.Context())
+		require.NoError(t, err)
+		store.load.Store(&down)
+		store.save.Store(nil)
+		store.slow.Store(int64(4 * time.Second))
+		server.Fail(authtest.Fault{Delay: 3 * time.Second})
+		token, err := r.Token(t.Context())
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		store.load.Store(nil)
+		require.True(t, stored(t, store).AccessToken.Equal(token.AccessToken))
+		require.False(t, r.Unsaved())
+	})
+}
+
+func TestSavedTokenIsFoundWhileTheNextOneComes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := authtest.NewServer(authtest.ServerConfig{})
+		defer server.Close()
+		store := new(blind)
+		_, err := store.Save(t.Context(), family, oauth.Record{Token: old(server.Login())})
+		require.NoError(t, err)
+		r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
+		defer r.Close()
+		_, err = r.Token(t.Context())
+		require.NoError(t, err)
+		store.dark.Store(true)
+		store.lies.Store(1)
+		_, err = r.Token(t.Context())
+		require.NoError(t, err)
+		require.True(t, r.Unsaved())
+		server.Fail(authtest.Fault{Delay: 9 * time.Second})
+		time.AfterFunc(time.Second, func() { store.dark.Store(false) })
+		token, err := r.Token(t.Context())
+		require.NoError(t, err)
+		require.True(t, stored(t, store).AccessToken.Equal(token.AccessToken))
+		_, err = r.Token(t.Context())
+		require.NoError(t, err)
+	})
+}
+
+func TestStoreIsDownForAVeryLongTime(t *testing.T) {
+	t.Parallel()
+	down := errors.New("down")
+	synctest.Test(t, func(t *testing.T) {
+		server := authtest.NewServer(authtest.ServerConfig{})
+		defer server.Close()
+		store := loggedIn(t, server)
+		r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
+		defer r.Close()
+		store.save.Store(&down)
+		for range 40 {
+			_, err := r.Token(t.Context())
+			require.NoError(t, err)
+		}
+		store.save.Store(nil)
+		token, err := r.Token(t.Context())
+		require.NoError(t, err)
+		require.True(t, stored(t, store).AccessToken.Equal(token.AccessToken))
+	})
 }
 
 // blind is a doubtful store that cannot be read at times either.

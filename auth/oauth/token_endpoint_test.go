@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-go/holdfast/auth/authtest"
 	"github.com/holdfast-go/holdfast/auth/oauth"
 	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/internal/rttest"
 	"github.com/holdfast-go/holdfast/retry"
 )
 
@@ -222,7 +223,7 @@ func TestBreakerLeavesADeadServerAlone(t *testing.T) {
 
 func TestServersTimeCountsForAssertionsAndTokens(t *testing.T) {
 	t.Parallel()
-	for _, ahead := range []time.Duration{-time.Hour, time.Hour} {
+	for _, ahead := range []time.Duration{-time.Hour, time.Hour, 48 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			server := authtest.NewServer(authtest.ServerConfig{ClockAhead: ahead})
 			defer server.Close()
@@ -240,10 +241,40 @@ func TestServersTimeCountsForAssertionsAndTokens(t *testing.T) {
 			require.NoError(t, err)
 			_, err = source.Token(t.Context())
 			require.NoError(t, err)
+			if ahead > 24*time.Hour {
+				ahead = 0 // nobody believes that
+			}
 			require.InDelta(t, ahead, time.Until(seen.Now), float64(time.Second))
 			require.Equal(t, server.Issuer(), seen.Audience)
 		})
 	}
+}
+
+func TestAnswersAreReadToTheirEndAndClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		json := []string{"Content-Type", "application/json"}
+		script := rttest.NewScript(
+			rttest.Step{Status: 500, Body: "<html>"}, rttest.Step{Body: "x", Endless: true, Header: json},
+			rttest.Step{Body: "{", Cut: true, Header: json}, rttest.Step{Body: `{"access_token":"a"}`, Header: json},
+		)
+		client := newClient(t, oauth.Config{
+			Endpoints: oauth.Endpoints{Token: "https://as.example/token"}, ClientID: "c", Auth: oauth.Public(), Transport: script,
+		})
+		source := credentials(t, client)
+		_, err := source.Token(t.Context())
+		require.Equal(t, auth.Protocol, tokenError(t, err).Kind)
+		_, err = source.Token(t.Context())
+		require.NoError(t, err)
+		bodies := script.Bodies()
+		require.Len(t, bodies, 4)
+		for i, b := range bodies {
+			require.Equal(t, 1, b.Closes(), i)
+		}
+		require.True(t, bodies[0].SawEnd())
+		require.LessOrEqual(t, bodies[1].BytesRead(), oauth.DefaultMaxBytes+1)
+		require.True(t, bodies[3].SawEnd())
+	})
 }
 
 // nowhere fails the test when anything is sent.

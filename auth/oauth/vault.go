@@ -135,12 +135,11 @@ func (v *vault) look(ctx context.Context) error {
 	case err != nil: // it was deleted
 		v.memory, v.unkept, v.spent = Record{}, false, nil
 		return ErrNotFound
-	case v.unkept && found.Token.AccessToken.Equal(v.memory.Token.AccessToken):
-		// It was saved, although the Store has said that it was not.
-		v.memory.Version, v.unkept, v.spent = found.Version, false, nil
 	case v.unkept && (found.Version == v.memory.Version || v.used(found.Token.RefreshToken)):
 		v.memory.Version = found.Version
 	default:
+		// It may be memory's own: one that was saved although the Store has said
+		// that it was not.
 		v.memory, v.unkept, v.spent = found, false, nil
 	}
 	return nil
@@ -171,7 +170,7 @@ func (v *vault) put(ctx context.Context) error {
 		}
 		v.mu.Lock()
 		v.memory.Version = version
-		if v.memory.Token == r.Token {
+		if v.memory.is(r.Token) {
 			v.unkept, v.spent = false, nil
 		}
 		v.mu.Unlock()
@@ -199,7 +198,7 @@ func (v *vault) keep(ctx context.Context, from Record, t *auth.Token) *auth.Toke
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
 	defer cancel()
 	v.mu.Lock()
-	if v.memory.Token == from.Token {
+	if v.memory.is(from.Token) {
 		v.memory.Token, v.unkept = t, true
 		v.spent = append(v.spent, from.Token.RefreshToken)
 		v.spent = v.spent[max(0, len(v.spent)-maxSpent):]
