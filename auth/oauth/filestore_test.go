@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/auth/authtest"
 	"github.com/holdfast-go/holdfast/auth/oauth"
+	"github.com/holdfast-go/holdfast/auth/oauth/storetest"
 )
 
 func newFileStore(t testing.TB, c oauth.FileStoreConfig) *oauth.FileStore {
@@ -196,7 +197,7 @@ func TestFileStores(t *testing.T) {
 	for name, key := range map[string][]byte{"files": nil, "sealed files": bytes.Repeat([]byte{7}, 32)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			authtest.TestStore(t, func(t *testing.T) func() oauth.Store {
+			storetest.Run(t, func(t *testing.T) func() oauth.Store {
 				t.Helper()
 				dir := private(t)
 				return func() oauth.Store { return newFileStore(t, oauth.FileStoreConfig{Dir: dir, SealKey: key}) }

@@ -13,11 +13,12 @@ import (
 	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/auth/authtest"
 	"github.com/holdfast-go/holdfast/auth/oauth"
+	"github.com/holdfast-go/holdfast/auth/oauth/storetest"
 )
 
 func TestMemoryStore(t *testing.T) {
 	t.Parallel()
-	authtest.TestStore(t, func(*testing.T) func() oauth.Store {
+	storetest.Run(t, func(*testing.T) func() oauth.Store {
 		s := new(oauth.MemoryStore)
 		return func() oauth.Store { return s }
 	})

@@ -1,4 +1,7 @@
-package authtest
+// Package storetest checks implementations of oauth.Store and oauth.Locker. It is
+// apart from package authtest, which depends on nothing, so that a test that
+// needs a server alone has no more to build.
+package storetest
 
 import (
 	"context"
@@ -12,10 +15,10 @@ import (
 	"github.com/holdfast-go/holdfast/auth/oauth"
 )
 
-// TestStore checks that a Store, and a Locker if it is one, keeps to its
+// Run checks that a Store, and a Locker if it is one, keeps to its
 // contract. open returns a handle on the same empty Store each time within one
 // test: two for a Store that processes share.
-func TestStore(t *testing.T, open func(t *testing.T) func() oauth.Store) {
+func Run(t *testing.T, open func(t *testing.T) func() oauth.Store) {
 	t.Helper()
 	for name, check := range map[string]func(*testing.T, func() oauth.Store){
 		"a record comes back whole":         storeKeepsAll,
