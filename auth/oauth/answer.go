@@ -161,7 +161,8 @@ func (a *answer) token(requested []string, types ...string) (*auth.Token, error)
 		Issued:       a.sent,
 	}
 	if t.ExpiresIn > 0 {
-		t.Expiry = t.Issued.Add(t.ExpiresIn)
+		// Without the monotonic clock, which stands still while a machine sleeps.
+		t.Expiry = t.Issued.Add(t.ExpiresIn).Round(0)
 	}
 	for name, raw := range o {
 		switch name {

@@ -27,8 +27,8 @@ type FileStoreConfig struct {
 	Dir string
 	// SealKey, when given, encrypts the records with AES-256-GCM. It has 32
 	// random bytes and belongs somewhere else than the records, such as the
-	// system's keyring. It is copied.
-	SealKey []byte
+	// system's keyring.
+	SealKey auth.Secret
 }
 
 // FileStore is a [Store] and [Locker] in a directory, one file for each key, that

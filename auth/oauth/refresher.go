@@ -222,44 +222,45 @@ func aged(t *auth.Token) *auth.Token {
 	return own
 }
 
+// maxAsks is how often one call of Token sends a refresh token, repetitions after
+// an answer apart.
+const maxAsks = 3
+
 // refresh gets a new token for that of a record.
 func (r *Refresher) refresh(ctx context.Context, from Record) (*auth.Token, error) {
-	if err := r.refused(from.Token); err != nil {
-		return nil, err
-	}
-	t, lost, err := r.ask(ctx, from.Token)
-	if err != nil && (lost || errors.Is(err, auth.ErrReauthRequired)) && ctx.Err() == nil {
-		// Somebody else may have been faster, and a lost answer may have been
-		// one to a request that never arrived.
-		now, loadErr := r.vault.load(ctx)
-		if loadErr != nil {
+	for asks := 1; ; asks++ {
+		if err := r.refused(from.Token); err != nil {
 			return nil, err
 		}
-		if r.good(now.Token) && !now.Token.AccessToken.Equal(from.Token.AccessToken) {
+		t, lost, err := r.ask(ctx, from.Token)
+		if err == nil {
+			newest := r.vault.keep(ctx, from, t)
+			if newest != t {
+				return aged(newest), nil
+			}
+			return t, nil
+		}
+		ended := errors.Is(err, auth.ErrReauthRequired)
+		if !lost && !ended || ctx.Err() != nil {
+			return nil, err
+		}
+		// Somebody else may have been faster, and a lost answer may have been one
+		// to a request that never arrived.
+		now, loadErr := r.vault.load(ctx)
+		if loadErr == nil && !now.is(from.Token) && r.good(now.Token) {
 			return aged(now.Token), nil
 		}
-		changed := !now.Token.RefreshToken.Equal(from.Token.RefreshToken)
-		if lost || changed {
-			from = now
-			if refused := r.refused(from.Token); refused != nil {
-				return nil, refused
+		again := loadErr == nil && (lost && asks == 1 || !now.Token.RefreshToken.Equal(from.Token.RefreshToken))
+		if !again || asks == maxAsks {
+			if ended {
+				r.mu.Lock()
+				r.dead, r.reason = from.Token.RefreshToken, err
+				r.mu.Unlock()
 			}
-			t, _, err = r.ask(ctx, from.Token)
+			return nil, err
 		}
+		from = now
 	}
-	if err != nil {
-		if errors.Is(err, auth.ErrReauthRequired) {
-			r.mu.Lock()
-			r.dead, r.reason = from.Token.RefreshToken, err
-			r.mu.Unlock()
-		}
-		return nil, err
-	}
-	newest := r.vault.keep(ctx, from, t)
-	if newest != t {
-		return aged(newest), nil
-	}
-	return t, nil
 }
 
 // refused returns the error for a token that cannot be refreshed: it has no

@@ -5,6 +5,8 @@ import (
 	"crypto/cipher"
 	"errors"
 	"fmt"
+
+	"github.com/holdfast-go/holdfast/auth"
 )
 
 // sealKeySize is that of AES-256.
@@ -15,14 +17,15 @@ const sealKeySize = 32
 type sealer struct{ aead cipher.AEAD }
 
 // newSealer returns nil without an error for no key.
-func newSealer(key []byte) (*sealer, error) {
-	if key == nil {
+func newSealer(key auth.Secret) (*sealer, error) {
+	if key.IsZero() {
 		return nil, nil //nolint:nilnil // no key, no sealer
 	}
-	if len(key) != sealKeySize {
-		return nil, fmt.Errorf("oauth: FileStoreConfig.SealKey has %d bytes: must have %d", len(key), sealKeySize)
+	raw := []byte(key.Reveal())
+	if len(raw) != sealKeySize {
+		return nil, fmt.Errorf("oauth: FileStoreConfig.SealKey has %d bytes: must have %d", len(raw), sealKeySize)
 	}
-	block, err := aes.NewCipher(key)
+	block, err := aes.NewCipher(raw)
 	if err != nil {
 		return nil, fmt.Errorf("oauth: FileStoreConfig.SealKey: %w", err)
 	}

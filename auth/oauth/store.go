@@ -126,7 +126,7 @@ func DecodeToken(data []byte) (*auth.Token, error) {
 
 // MemoryStore is a [Store] and [Locker] in memory, for tests and for programs
 // that log in each time that they start. The zero value is empty. It is as large
-// as the number of keys that were saved.
+// as the number of keys that were used.
 type MemoryStore struct {
 	mu      sync.Mutex
 	records map[string]Record
