@@ -1,6 +1,10 @@
 package authtest
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
 
 // TokenFaults returns a table of faults of a token endpoint, each with what a
 // client has to make of it when it has no token yet and repeats nothing. A test
@@ -50,6 +54,8 @@ func TokenFaults() []Fault {
 		refusal("200 form-encoded", "protocol", http.StatusOK, "access_token=fault-token", "Content-Type", "application/x-www-form-urlencoded"),
 		refusal("200 without a type", "protocol", http.StatusOK, good+"}", "Content-Type", ""),
 		refusal("200 in UTF-16", "protocol", http.StatusOK, good+"}", "Content-Type", "application/json; charset=utf-16"),
+		refusal("200 in a strange encoding", "protocol", http.StatusOK, good+"}", "Content-Encoding", "br"),
+		bad("200 with a thousand members", manyMembers()),
 		bad("200 empty", ""),
 		bad("200 {}", "{}"),
 		bad("200 null", "null"),
@@ -97,4 +103,15 @@ func TokenFaults() []Fault {
 		odd("refresh_token null", `,"refresh_token":null`),
 		odd("token_type missing", ``).without(`,"token_type":"Bearer"`),
 	}
+}
+
+// manyMembers returns a good answer with more members than anybody needs.
+func manyMembers() string {
+	var b strings.Builder
+	b.WriteString(`{"access_token":"fault-token","token_type":"Bearer"`)
+	for i := range 1000 {
+		fmt.Fprintf(&b, `,"m%d":%d`, i, i)
+	}
+	b.WriteString("}")
+	return b.String()
 }

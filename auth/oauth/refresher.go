@@ -241,13 +241,13 @@ func (r *Refresher) refresh(ctx context.Context, from Record) (*auth.Token, erro
 			return t, nil
 		}
 		ended := errors.Is(err, auth.ErrReauthRequired)
-		if !lost && !ended || ctx.Err() != nil {
+		if !lost && !ended {
 			return nil, err
 		}
 		// Somebody else may have been faster, and a lost answer may have been one
 		// to a request that never arrived.
 		now, loadErr := r.vault.load(ctx)
-		if loadErr == nil && !now.is(from.Token) && r.good(now.Token) {
+		if loadErr == nil && r.good(now.Token) {
 			return aged(now.Token), nil
 		}
 		again := loadErr == nil && (lost && asks == 1 || !now.Token.RefreshToken.Equal(from.Token.RefreshToken))
