@@ -41,7 +41,7 @@ func New(c Config) (*Breaker, error) {
 		circuits: keyed.New(keyed.Config[httpx.Key, circuit]{
 			Max:  c.MaxKeys,
 			Hash: httpx.Key.Hash,
-			New:  func(httpx.Key) *circuit { return &circuit{} },
+			New:  func(*httpx.Key) *circuit { return &circuit{} },
 			Keep: (*circuit).worthKeeping,
 		}),
 		forced: map[httpx.Key]*keyed.Entry[httpx.Key, circuit]{},

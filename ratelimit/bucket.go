@@ -20,33 +20,49 @@ import (
 // queue to the next. When nobody does, the timer dispatches. So there is no
 // goroutine that could be left over, nobody polls, and whatever changes is
 // taken into account for all who wait.
+//
+// There may be very many keys, so what few of them need is behind pointers.
 type bucket struct {
 	*limits
-	limiter *Limiter
-	key     httpx.Key
+	key *httpx.Key // nobody writes to it
 
 	mu     sync.Mutex
 	latest time.Duration // the clock may be read in another order than the lock is taken
 	budget budget
-	queue  *queue // nil when nobody waits
+	*rarities
 
-	pacing *pacing               // nil until the server has said anything
-	parts  atomic.Pointer[parts] // nil until it has named any
+	parts  atomic.Pointer[parts] // nil until the server has named any
 	sent   int64                 // calls that were admitted before there was pacing
 	landed atomic.Int64          // of these, those that are over; negative once there is pacing
 }
 
-// limits is what not every Config asks for. Buckets without any share one that
-// is empty.
+// limits is what not every Config asks for. Buckets without any share one.
 type limits struct {
-	slots *slots // nil when nothing bounds the calls under way
-	cubic *cubic // nil when the rate does not adapt
+	limiter *Limiter
+	slots   *slots // nil when nothing bounds the calls under way
+	cubic   *cubic // nil when the rate does not adapt
 }
 
-func (l *Limiter) newBucket(key httpx.Key) *bucket {
-	b := &bucket{limits: &l.unlimited, limiter: l, key: key}
+// rarities is what few buckets have at a time. The others share one that is
+// empty. The lock of the bucket guards it.
+type rarities struct {
+	queue  *queue  // nil when nobody waits
+	pacing *pacing // nil until the server has said anything
+	rest   float64 // a fraction of a token that settling has left over
+}
+
+// own returns the rarities of b, to be changed.
+func (b *bucket) own() *rarities {
+	if b.rarities == &b.limiter.none {
+		b.rarities = &rarities{}
+	}
+	return b.rarities
+}
+
+func (l *Limiter) newBucket(key *httpx.Key) *bucket {
+	b := l.newPart(key)
 	if l.config.MaxInFlight > 0 || l.config.AdaptiveRate {
-		b.limits = &limits{}
+		b.limits = &limits{limiter: l}
 	}
 	if l.config.Rate > 0 {
 		b.budget.tokens = rate.NewLimiter(l.config.Rate, l.config.Burst)
@@ -150,7 +166,9 @@ func (b *bucket) settle(charged, actual float64) {
 	now := b.lock()
 	defer b.mu.Unlock()
 	extra := actual - charged
-	b.budget.settle(now, extra, b.limiter.config.longestDebt())
+	if b.budget.tokens != nil {
+		b.budget.settle(now, extra, &b.own().rest, b.limiter.config.longestDebt())
+	}
 	// Looking at all who wait has to be worth it. Those for whom a small debt
 	// comes in between learn it when they are next, or when their time is up.
 	if q := b.queue; q != nil && extra > 0 {
@@ -265,7 +283,7 @@ func (b *bucket) dispatch(now time.Duration) {
 		b.sleep(now, now+min(wait, forever-now))
 		return
 	}
-	b.queue = nil
+	b.rarities.queue = nil
 	if q.timer != nil {
 		q.timer.Stop()
 	}

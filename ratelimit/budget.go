@@ -18,7 +18,6 @@ import (
 type budget struct {
 	tokens *rate.Limiter // nil when there is no rate
 	gate   time.Duration // nothing is sent before this time
-	rest   float64       // a fraction of a token that settling has left over
 }
 
 // at converts a time since the start to the time that package rate wants. Which
@@ -71,15 +70,13 @@ func (u *budget) give(now time.Duration, n int) {
 }
 
 // settle takes extra tokens, or gives them back if that is negative. It takes
-// no more than leaves a debt of longest.
-func (u *budget) settle(now time.Duration, extra float64, longest time.Duration) {
-	if u.tokens == nil {
-		return
-	}
+// no more than leaves a debt of longest. There must be a rate. rest is the
+// fraction of a token that is left over from one time to the next.
+func (u *budget) settle(now time.Duration, extra float64, rest *float64, longest time.Duration) {
 	room := max(0, u.tokens.TokensAt(u.at(now))+float64(u.tokens.Limit())*longest.Seconds())
-	u.rest += min(max(extra, -maxBurst), room, maxBurst)
-	whole := math.Trunc(u.rest)
-	u.rest -= whole
+	*rest += min(max(extra, -maxBurst), room, maxBurst)
+	whole := math.Trunc(*rest)
+	*rest -= whole
 	u.charge(now, int(whole))
 	u.give(now, int(-whole))
 }

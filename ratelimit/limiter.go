@@ -31,7 +31,8 @@ type Limiter struct {
 	tickets sync.Pool    // of *pace.Ticket
 	seed    maphash.Seed // for credentials
 
-	unlimited limits // of all buckets that have none; never changed
+	unlimited limits   // of all buckets that have none; not changed after New
+	none      rarities // of all buckets that have none; never changed
 }
 
 // New checks c and makes a Limiter of it. Its error joins one error for each
@@ -43,6 +44,7 @@ func New(c Config) (*Limiter, error) {
 	}
 	c = c.withDefaults()
 	l := &Limiter{config: c, start: time.Now(), seed: maphash.MakeSeed()}
+	l.unlimited.limiter = l
 	l.tickets.New = func() any { return &pace.Ticket{} }
 	l.words.New = func() any { return &words{} }
 	if !c.IgnoreQuotas {

@@ -55,7 +55,7 @@ func (b *bucket) pace(now time.Duration) *pacing {
 	}
 	p.plan.Rate, p.replanned = math.Inf(1), math.Inf(1)
 	p.toldAt = now - tellEvery
-	b.pacing = p
+	b.own().pacing = p
 	return p
 }
 

@@ -104,7 +104,7 @@ func (p *parts) add(base *bucket, name string) *part {
 	}
 	name = strings.Clone(name)
 	key := httpx.Key{Scheme: base.key.Scheme, Name: base.key.Name + " " + strings.TrimPrefix(name, " ")}
-	at := &part{name: name, bucket: base.limiter.newPart(key)}
+	at := &part{name: name, bucket: base.limiter.newPart(&key)}
 	p.parts[name] = at
 	return at
 }
@@ -121,8 +121,8 @@ func (p *parts) all() []*bucket {
 }
 
 // newPart makes a bucket that has no limit but those that its server tells.
-func (l *Limiter) newPart(key httpx.Key) *bucket {
-	return &bucket{limits: &l.unlimited, limiter: l, key: key}
+func (l *Limiter) newPart(key *httpx.Key) *bucket {
+	return &bucket{limits: &l.unlimited, rarities: &l.none, key: key}
 }
 
 // partOf is the part that an answer names, if it names one.

@@ -147,5 +147,5 @@ func (l *Limiter) peek(name string) (b *bucket, release func()) {
 			return entry.Value(), entry.Release
 		}
 	}
-	return l.newBucket(keys[0]), func() {}
+	return l.newBucket(&keys[0]), func() {}
 }

@@ -71,7 +71,7 @@ func (b *bucket) join(ctx context.Context, w *waiter, flow string) (Wait, *Error
 		b.refuse(loser, now, QueueFull, loser.due)
 	}
 	if b.queue == nil {
-		b.queue = newQueue()
+		b.own().queue = newQueue()
 	}
 	w.due, w.tooLate = now+min(wait, forever-now), reason
 	w.expires = now + min(limit, forever-now)

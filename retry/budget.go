@@ -101,7 +101,7 @@ func NewBudget(c BudgetConfig) (*Budget, error) {
 		Max:  c.MaxKeys,
 		Idle: 2 * c.Window,
 		Hash: httpx.Key.Hash,
-		New:  func(httpx.Key) *account { return &account{} },
+		New:  func(*httpx.Key) *account { return &account{} },
 	})
 	return b, nil
 }

@@ -71,7 +71,7 @@ func Certificates(c CertificateConfig) (func(*http.Request) ([]Key, error), erro
 	s := &certificates{config: c, flights: flight.New[string, any](fetchTimeout)}
 	s.known = keyed.New(keyed.Config[string, certificate]{
 		Max: maxCertificates,
-		New: func(string) *certificate { return new(certificate) },
+		New: func(*string) *certificate { return new(certificate) },
 	})
 	return s.keys, nil
 }

@@ -40,7 +40,7 @@ func newRates(c ReceiverConfig) *rates {
 		Max:  orDefault(c.MaxKeys, DefaultMaxKeys),
 		Idle: idle,
 		Hash: httpx.Key.Hash,
-		New:  func(httpx.Key) *bucket { return &bucket{tokens: r.burst} },
+		New:  func(*httpx.Key) *bucket { return &bucket{tokens: r.burst} },
 	})
 	return r
 }

@@ -166,7 +166,7 @@ func NewJWKS(c JWKSConfig) (*JWKS, error) {
 		start:  time.Now(),
 		misses: keyed.New(keyed.Config[string, miss]{
 			Max: maxMisses,
-			New: func(string) *miss { return &miss{} },
+			New: func(*string) *miss { return &miss{} },
 		}),
 	}, nil
 }

@@ -13,7 +13,7 @@ import (
 
 type origin struct{ scheme, host string }
 
-func newInt(origin) *int { return new(int) }
+func newInt(*origin) *int { return new(int) }
 
 func origins(n int) []origin {
 	keys := make([]origin, n)
@@ -70,7 +70,7 @@ func (l *locked) acquire(key origin, now time.Duration) *lockedEntry {
 		e.used = now
 		return e
 	}
-	e := &lockedEntry{key: key, value: newInt(key), refs: 1, used: now}
+	e := &lockedEntry{key: key, value: newInt(&key), refs: 1, used: now}
 	l.byKey[key] = l.order.PushFront(e)
 	for el := l.order.Back(); el != nil && len(l.byKey) > l.max; {
 		older := el
@@ -182,7 +182,7 @@ func BenchmarkChurn(b *testing.B) {
 func BenchmarkChurnPast(b *testing.B) {
 	keep := func(v *int) bool { return *v == 1 }
 	for _, n := range []int{100, 100_000} {
-		c := keyed.Config[int, int]{Max: n + 100, New: func(int) *int { return new(int) }, Keep: keep}
+		c := keyed.Config[int, int]{Max: n + 100, New: func(*int) *int { return new(int) }, Keep: keep}
 		b.Run("in use="+strconv.Itoa(n), func(b *testing.B) {
 			churnPast(b, keyed.New(c), n, func(e *keyed.Entry[int, int]) {})
 		})

@@ -4,7 +4,7 @@
 //	buckets := keyed.New(keyed.Config[string, bucket]{
 //		Max:  10_000,
 //		Idle: 10 * time.Minute,
-//		New:  func(host string) *bucket { return newBucket(host) },
+//		New:  func(host *string) *bucket { return newBucket(*host) },
 //	})
 //	e := buckets.Acquire(req.URL.Host, time.Since(start))
 //	defer e.Release()

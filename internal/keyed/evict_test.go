@@ -56,7 +56,7 @@ func TestFrequentlyUsedSurviveAFlood(t *testing.T) {
 func TestOneInsertionPassesOverAFewUsed(t *testing.T) {
 	t.Parallel()
 	const entries = 1000
-	m := keyed.New(keyed.Config[int, int]{Max: entries, New: func(int) *int { return new(int) }})
+	m := keyed.New(keyed.Config[int, int]{Max: entries, New: func(*int) *int { return new(int) }})
 	for range 2 {
 		for k := range entries {
 			m.Acquire(k, 0).Release()
@@ -111,7 +111,7 @@ func TestBound(t *testing.T) {
 			m := keyed.New(keyed.Config[int, int]{
 				Max:  tt.max,
 				Idle: time.Hour,
-				New:  func(key int) *int { return &key },
+				New:  func(key *int) *int { value := *key; return &value },
 			})
 			for k := range tt.keys {
 				m.Acquire(k, time.Duration(k)).Release()
@@ -259,7 +259,7 @@ func TestKeepIsAskedAFewTimesPerInsertion(t *testing.T) {
 	asked := 0
 	m := keyed.New(keyed.Config[int, int]{
 		Max:  entries,
-		New:  func(int) *int { return new(int) },
+		New:  func(*int) *int { return new(int) },
 		Keep: func(*int) bool { asked++; return true },
 	})
 	for k := range entries + inserts {

@@ -21,10 +21,11 @@ type Config[K comparable, V any] struct {
 	// may be dropped. Zero or less: for as long as there is room.
 	Idle time.Duration
 
-	// New makes the value of a new key; it must be set. It is called without
-	// a lock held. When goroutines race for the same new key it may be called
+	// New makes the value of a new key; it must be set. The value may keep the
+	// pointer to the key, to which nobody may write. New is called without a lock
+	// held. When goroutines race for the same new key it may be called
 	// more than once, and all values but one are dropped.
-	New func(K) *V
+	New func(*K) *V
 
 	// Hash, if set, hashes a key. Equal keys must have equal hashes. The default
 	// is maphash.Comparable, which any key will do for; one that knows the key
@@ -42,7 +43,7 @@ type Config[K comparable, V any] struct {
 // A Map holds one value per key, up to a bound. The zero value is not usable;
 // make one with [New]. It is safe for concurrent use.
 type Map[K comparable, V any] struct {
-	newValue func(K) *V
+	newValue func(*K) *V
 	hash     func(K, maphash.Seed) uint64
 	keep     func(*V) bool
 	max      int
@@ -102,7 +103,9 @@ func (m *Map[K, V]) Acquire(key K, now time.Duration) *Entry[K, V] {
 	if e := m.acquireLocked(hash, key, stamp); e != nil {
 		return e
 	}
-	return m.insert(hash, key, m.newValue(key), now)
+	e := &Entry[K, V]{key: key, hash: hash, home: m}
+	e.value = m.newValue(&e.key)
+	return m.insert(e, now)
 }
 
 // Again is [Map.Acquire] for an entry that the caller has seen before, and need
@@ -156,16 +159,15 @@ func (m *Map[K, V]) acquireLocked(hash uint64, key K, stamp int64) *Entry[K, V] 
 	return m.table.Load().acquire(hash, key, stamp)
 }
 
-// insert adds an entry for key, unless another goroutine has been faster.
-func (m *Map[K, V]) insert(hash uint64, key K, value *V, now time.Duration) *Entry[K, V] {
+// insert adds e, unless another goroutine has been faster with its key.
+func (m *Map[K, V]) insert(e *Entry[K, V], now time.Duration) *Entry[K, V] {
 	stamp := m.stamp(now)
-	e := &Entry[K, V]{key: key, value: value, hash: hash, home: m}
 	e.used.Store(stamp &^ touched)
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.table.Load()
-	if first := t.acquire(hash, key, stamp); first != nil {
+	if first := t.acquire(e.hash, e.key, stamp); first != nil {
 		return first
 	}
 	m.latest = now

@@ -18,7 +18,7 @@ type state struct {
 	keep bool
 }
 
-func newState(key string) *state { return &state{key: key} }
+func newState(key *string) *state { return &state{key: *key} }
 
 func kept(s *state) bool { return s.keep }
 
@@ -40,7 +40,7 @@ func keysOf[K comparable, V any](m *keyed.Map[K, V]) []K {
 func TestAcquireSharesOneEntry(t *testing.T) {
 	t.Parallel()
 	made := 0
-	m := keyed.New(keyed.Config[string, state]{Max: 2, New: func(key string) *state {
+	m := keyed.New(keyed.Config[string, state]{Max: 2, New: func(key *string) *state {
 		made++
 		return newState(key)
 	}})
@@ -107,7 +107,7 @@ func TestPanicLeavesTheMapUsable(t *testing.T) {
 	t.Run("New", func(t *testing.T) {
 		t.Parallel()
 		fail := true
-		m := keyed.New(keyed.Config[string, state]{Max: 1, New: func(key string) *state {
+		m := keyed.New(keyed.Config[string, state]{Max: 1, New: func(key *string) *state {
 			if fail {
 				panic("no value")
 			}
@@ -153,7 +153,7 @@ func TestMisusePanics(t *testing.T) {
 
 func TestKeyUnequalToItself(t *testing.T) {
 	t.Parallel()
-	m := keyed.New(keyed.Config[float64, int]{Max: 3, New: func(float64) *int { return new(int) }})
+	m := keyed.New(keyed.Config[float64, int]{Max: 3, New: func(*float64) *int { return new(int) }})
 	for range 100 {
 		m.Acquire(math.NaN(), 0).Release()
 	}
@@ -188,7 +188,7 @@ func TestMemoryPerEntry(t *testing.T) {
 		return stats.HeapAlloc
 	}
 	before := inUse()
-	m := keyed.New(keyed.Config[origin, int]{Max: n, New: func(origin) *int { return value }})
+	m := keyed.New(keyed.Config[origin, int]{Max: n, New: func(*origin) *int { return value }})
 	for _, k := range keys {
 		m.Acquire(k, 0).Release()
 	}
@@ -205,7 +205,7 @@ func TestHashThatCollides(t *testing.T) {
 	m := keyed.New(keyed.Config[int, int]{
 		Max:  64,
 		Hash: func(int, maphash.Seed) uint64 { return 7 },
-		New:  func(key int) *int { return &key },
+		New:  func(key *int) *int { value := *key; return &value },
 	})
 	for round := range 3 {
 		for key := range 100 {

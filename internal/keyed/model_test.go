@@ -70,8 +70,8 @@ func newModel(t *testing.T, config modelConfig, r *rand.Rand) *model {
 		known: make(map[string]*state),
 		used:  make(map[string]time.Duration),
 	}
-	c := keyed.Config[string, state]{Max: config.max, Idle: config.idle, New: func(key string) *state {
-		require.NotContains(t, o.known, key, "made although present")
+	c := keyed.Config[string, state]{Max: config.max, Idle: config.idle, New: func(key *string) *state {
+		require.NotContains(t, o.known, *key, "made although present")
 		o.made = newState(key)
 		return o.made
 	}}

@@ -62,7 +62,7 @@ func TestOneEntryPerKeyUnderContention(t *testing.T) {
 			var wrong, clock atomic.Int64
 			m := keyed.New(keyed.Config[int, shared]{
 				Max: tt.max, Idle: tt.idle, Keep: tt.keep,
-				New: func(key int) *shared { return &shared{key: key} },
+				New: func(key *int) *shared { return &shared{key: *key} },
 			})
 			step := func(r *rand.Rand) {
 				key := r.IntN(keys)
@@ -110,7 +110,7 @@ func TestPresentKeysAreFoundWhileTheMapChanges(t *testing.T) {
 	var present, made, missed atomic.Int64
 	m := keyed.New(keyed.Config[int, int]{
 		Max: 2 * keys, Idle: time.Hour,
-		New: func(int) *int { made.Add(1); return new(int) },
+		New: func(*int) *int { made.Add(1); return new(int) },
 	})
 	m.Acquire(0, 0).Release()
 
@@ -144,7 +144,7 @@ func TestPresentKeysAreFoundWhileTheMapChanges(t *testing.T) {
 func TestBoundUnderContention(t *testing.T) {
 	t.Parallel()
 	const goroutines, perGoroutine, maxEntries = 8, 5000, 100
-	m := keyed.New(keyed.Config[int, int]{Max: maxEntries, New: func(int) *int { return new(int) }})
+	m := keyed.New(keyed.Config[int, int]{Max: maxEntries, New: func(*int) *int { return new(int) }})
 	var over atomic.Int64
 	var all sync.WaitGroup
 	for g := range goroutines {

@@ -52,11 +52,11 @@ const (
 	aheadFor = time.Second
 )
 
-func (l *Limiter) newBucket(key httpx.Key) *bucket {
+func (l *Limiter) newBucket(key *httpx.Key) *bucket {
 	tag := tagOf(key.String())
 	return &bucket{
 		limiter: l,
-		key:     key,
+		key:     *key,
 		names: []string{
 			l.config.Prefix + ":{" + tag + "}",
 			l.config.Prefix + ":{" + tag + "}:replicas",
