@@ -283,7 +283,7 @@ func (b *bucket) dispatch(now time.Duration) {
 		b.sleep(now, now+min(wait, forever-now))
 		return
 	}
-	b.rarities.queue = nil
+	b.queue = nil
 	if q.timer != nil {
 		q.timer.Stop()
 	}
