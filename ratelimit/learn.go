@@ -70,6 +70,13 @@ func (l *Limiter) listen(t *turn, resp *http.Response, checked bool, asked time.
 	if asked == 0 && throttled {
 		answer.RetryAfter = w.retryAfter(resp)
 	}
+	if trouble := resp.StatusCode == http.StatusServiceUnavailable && s.Reason == "" && !checked; trouble && !t.strayed(resp) {
+		// It says when to come back and nothing of how fast: what comes then
+		// need not feel its way, and the next one is no sign that it did not
+		// wait for long enough.
+		l.hold(t.bucket, resp.StatusCode, answer.RetryAfter)
+		answer = pace.Answer{}
+	}
 	w.read(resp)
 	cached := header.Cached(resp.Header)
 	if len(w.quotas) > 0 || answer.Throttled {

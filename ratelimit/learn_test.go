@@ -231,3 +231,35 @@ func TestPlanAndMalformedHooks(t *testing.T) {
 		require.InDelta(t, 60, plans[1].Pause.Seconds(), 2)
 	})
 }
+
+// A 503 with Retry-After is trouble and no limit: each holds the key for as long
+// as it asks, however many come in a row, and then all may go at the rate.
+func TestTroubleHoldsWithoutBackoff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const outage = 8
+		var holds []time.Duration
+		steps := make([]rttest.Step, outage)
+		for i := range steps {
+			steps[i] = rttest.Step{Status: 503, Header: []string{"Retry-After", "1"}}
+		}
+		s := rttest.NewScript(append(steps, rttest.Step{Wait: ms})...)
+		l := newLimiter(t, ratelimit.Config{Rate: 1000, Burst: 10, Hooks: ratelimit.Hooks{
+			Hold: func(h ratelimit.Hold) { holds = append(holds, h.For) },
+		}})
+		send(t, l, s, "api.example.com", outage)
+		require.Equal(t, slices.Repeat([]time.Duration{time.Second}, outage), holds)
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				resp, err := l.Wrap(s).RoundTrip(newRequest(t, "api.example.com"))
+				if err == nil {
+					_ = resp.Body.Close()
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, time.Second+11*ms, time.Since(begin), "ten at once, the others at the rate")
+	})
+}
