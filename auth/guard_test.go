@@ -92,6 +92,7 @@ func TestRedirects(t *testing.T) {
 		"userinfo":               {[]string{"https://api.example.com@evil.example.net/"}, []bool{true, false}},
 		"userinfo, same origin":  {[]string{"https://u:p@api.example.com/"}, []bool{true, true}},
 		"trailing dot":           {[]string{"https://api.example.com./"}, []bool{true, false}},
+		"look-alike":             {[]string{"https://ap%C4%B0.example.com/"}, []bool{true, false}}, // U+0130
 		"there and back":         {[]string{"https://evil.example.net/", start}, []bool{true, false, false}},
 		"there and on":           {[]string{"https://evil.example.net/", "/2", "/3"}, []bool{true, false, false, false}},
 		"there, back and around": {[]string{"/2", "https://evil.example.net/", start, "/3"}, []bool{true, true, false, false, false}},

@@ -25,8 +25,10 @@ func KeyOf(req *http.Request, key func(*http.Request) string) Key {
 }
 
 // Origin returns the scheme, host and port (RFC 6454, section 4) of the server
-// that req goes to. Host names are compared without case, and a default port
-// that is spelt out is the same as none.
+// that req goes to. Host names are compared without the case of ASCII letters, and
+// a default port that is spelt out is the same as none. A name with other letters
+// is compared as it is: Unicode's small letter of U+0130 is i, but IDNA leads the
+// two to different hosts.
 func Origin(req *http.Request) Key {
 	if req.URL == nil {
 		return Key{}
@@ -35,7 +37,7 @@ func Origin(req *http.Request) Key {
 	if plain(host) {
 		return Key{Scheme: scheme, Name: host}
 	}
-	host = strings.ToLower(host)
+	host = lower(host)
 	switch scheme {
 	case "http":
 		host = strings.TrimSuffix(host, ":80")
@@ -43,6 +45,20 @@ func Origin(req *http.Request) Key {
 		host = strings.TrimSuffix(host, ":443")
 	}
 	return Key{Scheme: scheme, Name: strings.TrimSuffix(host, ":")}
+}
+
+// lower returns host with its capitals from A to Z made small.
+func lower(host string) string {
+	if !strings.ContainsFunc(host, func(r rune) bool { return 'A' <= r && r <= 'Z' }) {
+		return host
+	}
+	b := []byte(host)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + ('a' - 'A')
+		}
+	}
+	return string(b)
 }
 
 // Names reports whether k is certainly the origin of req: one that is spelt in
