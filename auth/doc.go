@@ -19,7 +19,8 @@
 // comes back from elsewhere, and one whose way is not known. That holds for all
 // kinds: fields of the header, parameters of the query, cookies and signatures.
 // Config.Origins says more closely where they belong. Plain HTTP is refused,
-// but for loopback addresses.
+// but for loopback addresses. A key that was put into the query is taken out of
+// the Location of the answer, if the server repeats it there.
 //
 // What the caller has put on a request itself is replaced if it is of the same
 // kind. It goes where http.Client sends it: the rule above is not for that.

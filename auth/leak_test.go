@@ -98,6 +98,38 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
+// Many servers redirect with the query that they got.
+func TestLocationThatRepeatsTheQuery(t *testing.T) {
+	t.Parallel()
+	const key = "canary-of-/+&=%"
+	canary := authtest.NewCanary()
+	canary.Add("key", key)
+	a := newKey(t, auth.KeyConfig{Place: auth.InQuery, Name: "api_key", Keys: pair(key, "")})
+	for _, c := range []struct{ url, location, want string }{
+		{"https://api.example.com/v1", "https://else.example.net/?{query}", "https://else.example.net/"},
+		{"https://api.example.com/v1?a=%41", "https://else.example.net/?{query}#part", "https://else.example.net/?a=%41#part"},
+		{"https://api.example.com/v1?a=%41&b", "//else.example.net/?x=1&{query}&&y;=%zz", "//else.example.net/?x=1&a=%41&b&&y;=%zz"},
+		{"https://api.example.com/v1", "https://else.example.net/?api%5fkey=canary%2dof%2d%2f%2b%26%3d%25&z", "https://else.example.net/?z"},
+		{"https://api.example.com/v1", "/v2?{query}&page=2", "/v2?page=2"},
+		{"https://api.example.com/v1", "/v2?#", "/v2?#"},
+		{"https://api.example.com/v1", "/v2?api_key=another", "/v2?api_key=another"},
+	} {
+		header := http.Header{}
+		rt := newGuard(t, auth.Config{Authorizer: a}).Wrap(rttest.Func(func(req *http.Request) (*http.Response, error) {
+			header.Set("Location", strings.ReplaceAll(c.location, "{query}", req.URL.RawQuery))
+			return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: header, Body: http.NoBody, Request: req}, nil
+		}))
+		req, err := http.NewRequest(http.MethodGet, c.url, nil)
+		require.NoError(t, err)
+		resp, err := rt.RoundTrip(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		canary.Check(t, "Location", resp.Header.Get("Location"))
+		require.Equal(t, c.want, resp.Header.Get("Location"))
+		require.Equal(t, strings.Contains(c.location, "{query}"), strings.Contains(header.Get("Location"), "api_key=canary"), "the header of whoever made the answer is left alone")
+	}
+}
+
 func dumpOut(req *http.Request) ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintln(&b, req.Method, req.URL, req.Host)

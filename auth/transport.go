@@ -62,8 +62,13 @@ func (t *transport) send(req, base *http.Request, replay bool) (sent *http.Reque
 		}
 		return nil, nil, redactError(err, added(base, sent))
 	}
-	if resp != nil && resp.Request != nil {
-		resp.Request = withoutCredentials(base, sent, resp.Request)
+	if resp != nil {
+		if resp.Request != nil {
+			resp.Request = withoutCredentials(base, sent, resp.Request)
+		}
+		if base.URL != nil && sent.URL.RawQuery != base.URL.RawQuery {
+			cleanLocation(resp, base.URL.RawQuery, sent.URL.RawQuery)
+		}
 	}
 	return sent, resp, nil
 }
