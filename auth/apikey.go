@@ -158,7 +158,7 @@ func (k *apiKey) Authorize(ctx context.Context, req *http.Request) error {
 	case InCookie:
 		setCookie(req.Header, k.name, key.Reveal())
 	default:
-		req.Header[k.name] = []string{k.config.Prefix + key.Reveal()}
+		replaceField(req.Header, k.name, k.config.Prefix+key.Reveal())
 	}
 	return nil
 }
@@ -217,8 +217,13 @@ func setParameter(query, name, value string) string {
 
 // setCookie replaces the cookies of that name.
 func setCookie(h http.Header, name, value string) {
-	var pairs []string
-	for _, line := range h["Cookie"] {
+	var lines, pairs []string
+	for other, values := range h {
+		if sameField(other, "Cookie") {
+			lines = append(lines, values...)
+		}
+	}
+	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
 			pair = strings.Trim(pair, " \t")
 			if n, _, _ := strings.Cut(pair, "="); pair != "" && strings.Trim(n, " \t") != name {
@@ -226,7 +231,7 @@ func setCookie(h http.Header, name, value string) {
 			}
 		}
 	}
-	h["Cookie"] = []string{strings.Join(append(pairs, name+"="+value), "; ")}
+	replaceField(h, "Cookie", strings.Join(append(pairs, name+"="+value), "; "))
 }
 
 // isToken reports whether s is a token (RFC 9110, section 5.6.2).

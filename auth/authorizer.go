@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"net/http"
+	"strings"
 )
 
 // Authorizer puts credentials on a request. It is safe for concurrent use.
@@ -46,9 +47,26 @@ type fielder interface {
 func setField(ctx context.Context, f fielder, req *http.Request) error {
 	name, value, err := f.field(ctx)
 	if err == nil {
-		req.Header[name] = []string{value}
+		replaceField(req.Header, name, value)
 	}
 	return err
+}
+
+// replaceField sets a field of h whose name is in its canonical form. Those that
+// are spelt in another way, which net/http would send as well, are removed.
+func replaceField(h http.Header, name, value string) {
+	for other := range h {
+		if sameField(other, name) {
+			delete(h, other)
+		}
+	}
+	h[name] = []string{value}
+}
+
+// sameField reports whether a and b name the same field.
+func sameField(a, b string) bool {
+	// The length is asked for because EqualFold knows other letters than ASCII's.
+	return len(a) == len(b) && strings.EqualFold(a, b)
 }
 
 // fixed is an Authorizer that always sets the same header field.

@@ -257,6 +257,33 @@ func TestOneCredentialOfAKind(t *testing.T) {
 	}
 }
 
+// The same for a field that net/http would send twice, because the caller has put
+// it into the map in another spelling.
+func TestOneCredentialInAnySpelling(t *testing.T) {
+	t.Parallel()
+	fields := map[string]string{
+		"bearer": "authorization", "static": "authorization", "basic": "authorization", "header": "x-api-key", "cookie": "cookie",
+	}
+	for kind, a := range kinds(t, "ours-and-only") {
+		req, err := http.NewRequest(http.MethodGet, "https://api.example.com/", nil)
+		require.NoError(t, err)
+		req.Header["authorization"] = []string{"Basic theirs"}
+		req.Header["x-API-key"] = []string{"theirs"}
+		req.Header["cookie"] = []string{"session=theirs; b=1"}
+		before := req.Header.Clone()
+		next := &redirects{}
+		_, err = newGuard(t, auth.Config{Authorizer: a}).Wrap(next).RoundTrip(req)
+		require.NoError(t, err)
+		require.Equal(t, before, req.Header)
+		if field := fields[kind]; field != "" {
+			require.Equal(t, 1, strings.Count(strings.ToLower(next.got[0]), field+":"), next.got[0])
+			require.NoError(t, a.Authorize(t.Context(), req))
+			require.Len(t, req.Header, len(before))
+		}
+		require.Equal(t, kind == "cookie", strings.Contains(next.got[0], "Cookie: b=1; session=ours-and-only"))
+	}
+}
+
 func TestNewReportsAllMistakes(t *testing.T) {
 	t.Parallel()
 	_, err := auth.New(auth.Config{Origins: []string{"api.example.com", "https://u:secret@api.example.com", "https://ok.example.com", "https://x/path"}})

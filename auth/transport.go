@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"slices"
 
@@ -119,7 +118,11 @@ func (g *Guard) authorize(ctx context.Context, req *http.Request) (*http.Request
 // others, which nobody below may change.
 func withField(h http.Header, name, value string) http.Header {
 	c := make(http.Header, len(h)+1)
-	maps.Copy(c, h)
+	for other, values := range h {
+		if !sameField(other, name) {
+			c[other] = values
+		}
+	}
 	c[name] = []string{value}
 	return c
 }
