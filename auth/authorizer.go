@@ -70,9 +70,14 @@ func sameField(a, b string) bool {
 }
 
 // fixed is an Authorizer that always sets the same header field.
-type fixed struct{ name, value string }
+type fixed struct {
+	name  string
+	value Secret // String is not asked by %d, nor by %s of a struct around it
+}
 
-func (f *fixed) field(context.Context) (name, value string, err error) { return f.name, f.value, nil }
+func (f *fixed) field(context.Context) (name, value string, err error) {
+	return f.name, f.value.Reveal(), nil
+}
 
 func (f *fixed) Authorize(ctx context.Context, req *http.Request) error { return setField(ctx, f, req) }
 

@@ -43,7 +43,7 @@ func Basic(c BasicConfig) (Authorizer, error) {
 		return nil, err
 	}
 	pair := encoded[0] + ":" + encoded[1]
-	return &fixed{name: authorization, value: "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))}, nil
+	return &fixed{name: authorization, value: NewSecret("Basic " + base64.StdEncoding.EncodeToString([]byte(pair)))}, nil
 }
 
 // basicText encodes a user or a password.

@@ -84,7 +84,7 @@ func StaticBearer(token Secret) (Authorizer, error) {
 	if !isB64Token(token.Reveal()) {
 		return nil, errors.New("auth: StaticBearer: the token is not a b64token (RFC 6750, section 2.1)")
 	}
-	return &fixed{name: authorization, value: "Bearer " + token.Reveal()}, nil
+	return &fixed{name: authorization, value: NewSecret("Bearer " + token.Reveal())}, nil
 }
 
 // isB64Token reports whether s is 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" /

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -96,6 +98,38 @@ func TestNothingLeaks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nothing that has credentials in it shows them, whatever prints it.
+func TestNothingPrints(t *testing.T) {
+	t.Parallel()
+	canary := authtest.NewCanary()
+	secret := canary.Secret("credential")
+	for kind, a := range kinds(t, secret) {
+		if kind == "signature" {
+			continue // a func, made here
+		}
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			g := newGuard(t, auth.Config{Authorizer: a})
+			rt := g.Wrap(atOnce())     // a Script would keep what it got
+			_, err := post(t, rt, nil) // it has one now
+			require.NoError(t, err)
+			canary.Check(t, "authorizer", a, struct{ A auth.Authorizer }{a}, struct{ a auth.Authorizer }{a})
+			canary.Check(t, "guard", g, rt, auth.Config{Authorizer: a})
+		})
+	}
+	cache := newCache(t, auth.CacheConfig{Source: auth.SourceFunc(func(context.Context) (*auth.Token, error) {
+		return &auth.Token{AccessToken: auth.NewSecret(secret)}, nil
+	})})
+	_, err := cache.Token(t.Context())
+	require.NoError(t, err)
+	canary.Check(t, "cache", cache, cache.Snapshot(), auth.Bearer(cache))
+	path := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(path, []byte(secret), 0o600))
+	file, err := auth.NewKeyFile(auth.KeyFileConfig{Path: path})
+	require.NoError(t, err)
+	canary.Check(t, "key file", file)
 }
 
 // Many servers redirect with the query that they got.
