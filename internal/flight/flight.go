@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -28,8 +29,8 @@ var (
 
 // PanicError is what the callers of a flight get whose function panicked.
 type PanicError struct {
-	Value any    // what it panicked with
-	Stack []byte // of the goroutine that panicked
+	Value any    `json:"-"` // what it panicked with
+	Stack []byte `json:"-"` // of the goroutine that panicked
 }
 
 // Error tells the type of the value, and what a runtime error says. Other
@@ -39,6 +40,12 @@ func (e *PanicError) Error() string {
 		return "flight: panic: " + err.Error()
 	}
 	return fmt.Sprintf("flight: panic with a %T", e.Value)
+}
+
+// Format prints what Error returns, whatever the verb.
+func (e *PanicError) Format(f fmt.State, _ rune) {
+	// Format has no way to report an error.
+	_, _ = io.WriteString(f, e.Error())
 }
 
 // Group has at most one flight for each key at a time. It holds nothing for a
