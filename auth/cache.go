@@ -30,14 +30,20 @@ type Cache struct {
 	current atomic.Pointer[entry]
 	closed  atomic.Bool
 	gate    gate
-	flights *flight.Group[struct{}, *entry]
+	flights *flight.Group[struct{}, *outcome]
 
 	fetches atomic.Int64
 	skew    atomic.Int64
 	resets  atomic.Int64
 
-	mu     sync.Mutex
-	forced time.Time // when a token was invalidated last
+	mu     sync.Mutex // held while current or the gate change
+	forced time.Time  // when a token was invalidated last
+}
+
+// outcome is the token that a question to the Source has brought, if it has.
+type outcome struct {
+	entry  *entry
+	resets int64 // how many there had been when it was asked
 }
 
 // NewCache checks c and makes a Cache of it. Its error joins one error for each
@@ -46,7 +52,7 @@ func NewCache(c CacheConfig) (*Cache, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	return &Cache{config: c, flights: flight.New[struct{}, *entry](c.Timeout)}, nil
+	return &Cache{config: c, flights: flight.New[struct{}, *outcome](c.Timeout)}, nil
 }
 
 // Token returns a token that is good now. Its error is a [*TokenError]: of Kind
@@ -60,7 +66,7 @@ func (c *Cache) Token(ctx context.Context) (*Token, error) {
 		return c.wait(ctx, e, now)
 	}
 	if e.soft.passed(now) && !c.gate.shut(now) && e.renewing.CompareAndSwap(false, true) {
-		c.flights.Start(ctx, struct{}{}, func(ctx context.Context) (*entry, error) { return c.fetch(ctx, e) })
+		c.flights.Start(ctx, struct{}{}, func(ctx context.Context) (*outcome, error) { return c.fetch(ctx, e) })
 	}
 	return e.token, nil
 }
@@ -73,32 +79,40 @@ func (c *Cache) wait(ctx context.Context, seen *entry, now time.Time) (*Token, e
 	if err := c.gate.refusal(now); err != nil {
 		return nil, err
 	}
-	e, err := c.flights.Do(ctx, struct{}{}, func(ctx context.Context) (*entry, error) { return c.fetch(ctx, seen) })
-	if err != nil {
-		return nil, flightError(ctx, err)
+	resets := c.resets.Load()
+	for {
+		o, err := c.flights.Do(ctx, struct{}{}, func(ctx context.Context) (*outcome, error) { return c.fetch(ctx, seen) })
+		switch {
+		case o != nil && o.resets < resets:
+			// It was asked before the Reset that this caller has come after.
+		case err != nil:
+			return nil, flightError(ctx, err)
+		default:
+			return o.entry.token, nil
+		}
 	}
-	return e.token, nil
 }
 
 // fetch asks the Source for the token that comes after the entry seen. There is
 // one fetch at a time.
-func (c *Cache) fetch(ctx context.Context, seen *entry) (*entry, error) {
+func (c *Cache) fetch(ctx context.Context, seen *entry) (*outcome, error) {
 	sent := time.Now()
+	o := &outcome{resets: c.resets.Load()}
 	old := c.current.Load()
 	good := old != nil && !old.hard.passed(sent)
 	if good && old != seen {
-		return old, nil // the flight before this one has brought it
+		o.entry = old // the flight before this one has brought it
+		return o, nil
 	}
 	if err := c.gate.refusal(sent); err != nil {
-		return nil, err
+		return o, err
 	}
 	c.fetches.Add(1)
 	f := Fetch{Renewal: good}
-	resets := c.resets.Load()
 	returned := false
 	defer func() {
 		if !returned {
-			c.gate.failed(&c.config, &TokenError{Kind: Protocol, Description: "the source panicked"}, time.Now())
+			c.shut(&TokenError{Kind: Protocol, Description: "the source panicked"}, o.resets)
 		}
 		if good {
 			old.renewing.Store(false)
@@ -112,43 +126,50 @@ func (c *Cache) fetch(ctx context.Context, seen *entry) (*entry, error) {
 		err = t.check()
 	}
 	if err != nil {
-		return nil, c.failed(ctx, f, err, c.resets.Load() != resets)
+		return o, c.failed(ctx, f, err, o.resets)
 	}
-	e := c.config.newEntry(t, sent, now)
-	if c.resets.Load() == resets {
-		c.publish(e, now.Add(-f.Took/2))
-	}
+	o.entry = c.config.newEntry(t, sent, now)
+	c.publish(o, now.Add(-f.Took/2))
 	if c.config.Hooks.Fetched != nil {
 		c.config.Hooks.Fetched(f)
 	}
-	return e, nil
+	return o, nil
 }
 
-// publish makes e the current token, which the Source has made at about made.
-func (c *Cache) publish(e *entry, made time.Time) {
+// publish makes the token of o the current one, unless it is outdated. The Source
+// has made it at about made.
+func (c *Cache) publish(o *outcome, made time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed.Load() || c.resets.Load() != o.resets {
+		return
+	}
 	c.gate.open()
-	if !e.token.Date.IsZero() {
-		c.skew.Store(int64(e.token.Date.Sub(made)))
+	if !o.entry.token.Date.IsZero() {
+		c.skew.Store(int64(o.entry.token.Date.Sub(made)))
 	}
-	c.current.Store(e)
-	if c.closed.Load() {
-		c.current.Store(nil)
-	}
+	c.current.Store(o.entry)
 }
 
-// failed keeps what the Source has said against a token, unless that is
-// outdated, and returns it.
-func (c *Cache) failed(ctx context.Context, f Fetch, err error, outdated bool) error {
+// shut keeps callers away from the Source because of err, unless there has been
+// a Reset since it was asked. It reports whether the user has to be told.
+func (c *Cache) shut(err *TokenError, resets int64) (reauth bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.resets.Load() == resets && c.gate.failed(&c.config, err, time.Now())
+}
+
+// failed keeps what the Source has said against a token and returns it.
+func (c *Cache) failed(ctx context.Context, f Fetch, err error, resets int64) error {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, flight.ErrTimeout) {
 		err = errTooSlow()
 	}
 	failure, reauth := tokenError(err), false
-	switch {
-	case errors.Is(cause, flight.ErrClosed):
+	if errors.Is(cause, flight.ErrClosed) {
 		failure = &TokenError{Kind: Canceled, Err: ErrClosed}
-	case !outdated:
-		reauth = c.gate.failed(&c.config, failure, time.Now())
+	} else {
+		reauth = c.shut(failure, resets)
 	}
 	f.Err = failure
 	if c.config.Hooks.Fetched != nil {
@@ -188,8 +209,11 @@ func (c *Cache) Invalidate(used *Token) bool {
 
 // Reset forgets the token and all failures. Call it when the credentials of the
 // Source have changed, or the user has logged in again. What comes of a question
-// that is under way is for those who wait for it already.
+// that is under way is for those who wait for it already; whoever comes after
+// Reset waits for the end of it and then for another.
 func (c *Cache) Reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.resets.Add(1)
 	c.current.Store(nil)
 	c.gate.open()
@@ -199,8 +223,10 @@ func (c *Cache) Reset() {
 // lets all who wait for it go. From then on there are no tokens. It can be
 // called more than once.
 func (c *Cache) Close() error {
+	c.mu.Lock()
 	c.closed.Store(true)
 	c.current.Store(nil)
+	c.mu.Unlock()
 	c.flights.Close()
 	return nil
 }

@@ -264,6 +264,52 @@ func TestResetWhileAsking(t *testing.T) {
 	})
 }
 
+// Whoever comes after Reset gets nothing that was asked for before it, neither a
+// token nor a failure.
+func TestTokenAfterReset(t *testing.T) {
+	t.Parallel()
+	for name, failure := range map[string]error{
+		"token": nil, "failure": &auth.TokenError{Kind: auth.Permanent, Code: "invalid_grant"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				source := &counter{}
+				asking := 0
+				cache := newCache(t, auth.CacheConfig{Source: auth.SourceFunc(func(ctx context.Context) (*auth.Token, error) {
+					asking++
+					defer func() { asking-- }()
+					require.Equal(t, 1, asking, "one at a time")
+					time.Sleep(time.Second)
+					token, _ := source.Token(ctx)
+					if token.AccessToken.Reveal() == "token-1" && failure != nil {
+						return nil, failure
+					}
+					return token, nil
+				})})
+				begin := time.Now()
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					_, err := cache.Token(t.Context())
+					require.Equal(t, failure != nil, err != nil)
+				})
+				time.Sleep(time.Second / 2)
+				cache.Reset()
+				for range 10 {
+					wg.Go(func() {
+						token, err := cache.Token(t.Context())
+						require.NoError(t, err)
+						require.Equal(t, "token-2", token.AccessToken.Reveal())
+						require.Equal(t, 2*time.Second, time.Since(begin))
+					})
+				}
+				wg.Wait()
+				require.EqualValues(t, 2, cache.Snapshot().Fetches)
+			})
+		})
+	}
+}
+
 func TestFetchedHook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
