@@ -66,7 +66,9 @@ func (c *Cache) Token(ctx context.Context) (*Token, error) {
 		return c.wait(ctx, e, now)
 	}
 	if e.soft.passed(now) && !c.gate.shut(now) && e.renewing.CompareAndSwap(false, true) {
-		c.flights.Start(ctx, struct{}{}, func(ctx context.Context) (*outcome, error) { return c.fetch(ctx, e) })
+		if !c.flights.Start(ctx, struct{}{}, func(ctx context.Context) (*outcome, error) { return c.fetch(ctx, e) }) {
+			e.renewing.Store(false) // the flight that has brought e is in its hook still
+		}
 	}
 	return e.token, nil
 }

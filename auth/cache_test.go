@@ -328,6 +328,36 @@ func TestFetchedHook(t *testing.T) {
 	})
 }
 
+// A token whose renewal comes due while a hook is still told of it is renewed
+// after that.
+func TestRenewalAfterASlowHook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := &counter{life: 40 * time.Second}
+		first := true
+		cache := newCache(t, auth.CacheConfig{Source: source, Hooks: auth.CacheHooks{Fetched: func(auth.Fetch) {
+			if first {
+				first = false
+				time.Sleep(25 * time.Second)
+			}
+		}}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := cache.Token(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		for source.n.Load() == 1 {
+			token, err := cache.Token(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "token-1", token.AccessToken.Reveal())
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		token, err := cache.Token(t.Context())
+		require.NoError(t, err)
+		require.True(t, token.Expiry.After(time.Now().Add(30*time.Second)), "it was renewed before its end")
+	})
+}
+
 func TestNewCacheReportsAllMistakes(t *testing.T) {
 	t.Parallel()
 	_, err := auth.NewCache(auth.CacheConfig{Timeout: -1, MinBackoff: 2, MaxBackoff: 1, MinLifetime: 1 << 62, DefaultLifetime: -1})
