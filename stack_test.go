@@ -1,6 +1,7 @@
 package holdfast_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/internal/rttest"
 	"github.com/holdfast-go/holdfast/ratelimit"
@@ -157,6 +159,39 @@ func TestAttemptsAreLimited(t *testing.T) {
 
 // The whole stack adds at most gobreaker's closure and the body that reports
 // the outcome.
+// What a call says of itself does not hold for the token that it needs: a refresh
+// token that is sent twice because the order may be is a session that is lost.
+func TestTokenIsNotAskedForAsTheCallIs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		policy, err := retry.New(retry.Config{})
+		require.NoError(t, err)
+		limiter, err := ratelimit.New(ratelimit.Config{Rate: 1, Burst: 10})
+		require.NoError(t, err)
+		endpoint := rttest.NewScript(rttest.Step{Status: http.StatusServiceUnavailable})
+		client := holdfast.Chain(endpoint, policy.Wrap, limiter.Wrap)
+		cache, err := auth.NewCache(auth.CacheConfig{Source: auth.SourceFunc(func(ctx context.Context) (*auth.Token, error) {
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://login.example.com/token", strings.NewReader("refresh_token=once"))
+			require.NoError(t, err)
+			resp, err := client.RoundTrip(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			return &auth.Token{AccessToken: auth.NewSecret("token")}, nil
+		})})
+		require.NoError(t, err)
+		guard, err := auth.New(auth.Config{Authorizer: auth.Bearer(cache)})
+		require.NoError(t, err)
+
+		api := rttest.NewScript(rttest.Step{Status: http.StatusServiceUnavailable}, rttest.Step{})
+		ctx := retry.Idempotent(ratelimit.WithCost(t.Context(), 1000))
+		resp, err := holdfast.Chain(api, policy.Wrap, guard.Wrap).RoundTrip(newRequest(t, http.MethodPost).WithContext(ctx))
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Len(t, api.Calls(), 2)
+		require.Len(t, endpoint.Calls(), 1)
+	})
+}
+
 func TestStackAllocations(t *testing.T) {
 	resp := &http.Response{StatusCode: http.StatusOK}
 	body := rttest.NewBody("")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/flight"
+	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
 // Cache is a [Source] in front of another one. It gives out one token as long as
@@ -57,8 +58,13 @@ func NewCache(c CacheConfig) (*Cache, error) {
 
 // Token returns a token that is good now. Its error is a [*TokenError]: of Kind
 // Canceled as soon as ctx ends, else what the Source said, for all who waited
-// for it and for those who come too soon after. The work goes on when ctx ends,
-// with the values of the ctx that began it.
+// for it and for those who come too soon after.
+//
+// The work goes on when ctx ends. It has the values of the ctx that began it,
+// for tracing and logs, but not those that are about that one request: no
+// net/http/httptrace sees it, and retry.Idempotent, retry.WithIdempotencyKey and
+// the wishes of package ratelimit do not hold for it. A Source must not make the
+// token depend on such values: all callers get the same.
 func (c *Cache) Token(ctx context.Context) (*Token, error) {
 	now := time.Now()
 	e := c.current.Load()
@@ -98,6 +104,7 @@ func (c *Cache) wait(ctx context.Context, seen *entry, now time.Time) (*Token, e
 // fetch asks the Source for the token that comes after the entry seen. There is
 // one fetch at a time.
 func (c *Cache) fetch(ctx context.Context, seen *entry) (*outcome, error) {
+	ctx = httpx.Aside(ctx)
 	sent := time.Now()
 	o := &outcome{resets: c.resets.Load()}
 	old := c.current.Load()

@@ -2,6 +2,9 @@ package auth_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -326,6 +329,31 @@ func TestFetchedHook(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []auth.Fetch{{Took: time.Second}, {Took: time.Second, Renewal: true}}, fetches[:2])
 	})
+}
+
+// The trace of one request, which may be gone already, does not see how the token
+// for all is fetched. Other values are there.
+func TestSourceIsNotTraced(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	ctx := httptrace.WithClientTrace(context.WithValue(t.Context(), key{}, "trace id"), &httptrace.ClientTrace{
+		GetConn:          func(string) { t.Error("a connection") },
+		WroteHeaderField: func(string, []string) { t.Error("a field") },
+	})
+	endpoint := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(endpoint.Close)
+	cache := newCache(t, auth.CacheConfig{Source: auth.SourceFunc(func(ctx context.Context) (*auth.Token, error) {
+		require.Equal(t, "trace id", ctx.Value(key{}))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint.URL, nil)
+		require.NoError(t, err)
+		req.SetBasicAuth("client", "secret")
+		resp, err := endpoint.Client().Do(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		return tokenOf("x"), nil
+	})})
+	_, err := cache.Token(ctx)
+	require.NoError(t, err)
 }
 
 // A token whose renewal comes due while a hook is still told of it is renewed

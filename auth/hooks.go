@@ -102,7 +102,7 @@ func methodOf(req *http.Request) string {
 }
 
 // replayKey marks the context of a request that was sent again.
-type replayKey struct{}
+type replayKey struct{ httpx.OfRequest }
 
 // ReplaysOf returns how often the request was sent again after a 401 by the
 // Guard nearest to the transport: 0 or 1. It looks at resp.Request, which the

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 
+	"github.com/holdfast-go/holdfast/internal/httpx"
 	"github.com/holdfast-go/holdfast/internal/pace"
 )
 
@@ -45,7 +46,7 @@ type wishes struct {
 	uses     *pace.Cost // what was given by WithUnits, or nil; never changed
 }
 
-type wishesKey struct{}
+type wishesKey struct{ httpx.OfRequest }
 
 // wishesOf returns what ctx says, or the defaults.
 func wishesOf(ctx context.Context) wishes {

@@ -4,25 +4,28 @@ import (
 	"context"
 	"net/http"
 	"sync/atomic"
+
+	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
 // idempotentKey marks a context made by Idempotent.
-type idempotentKey struct{}
+type idempotentKey struct{ httpx.OfRequest }
 
 // keyField holds, in a context, the name of the field that has the idempotency
 // key of a request, if it is not one that everybody knows.
-type keyField struct{}
+type keyField struct{ httpx.OfRequest }
 
 // Idempotent returns a context whose requests may be repeated whatever their
 // method: sending them twice does what sending them once does. That holds for
 // every request with the context or one made from it, also for one that a
-// middleware below sends for purposes of its own.
+// middleware below sends for purposes of its own; but not for the tokens that
+// an auth.Cache asks for.
 func Idempotent(ctx context.Context) context.Context {
 	return context.WithValue(ctx, idempotentKey{}, true)
 }
 
 // attemptKey finds the marked context of a call.
-type attemptKey struct{}
+type attemptKey struct{ httpx.OfRequest }
 
 // marked is the context of all attempts of a call but the first, which goes out
 // with the caller's own, so that a call that succeeds at once costs nothing.

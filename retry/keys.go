@@ -85,7 +85,7 @@ func (k *Keys) Wrap(next http.RoundTripper) http.RoundTripper {
 }
 
 // ownKey holds, in a context, the caller's own idempotency key.
-type ownKey struct{}
+type ownKey struct{ httpx.OfRequest }
 
 // WithIdempotencyKey returns a context whose request has this idempotency key
 // instead of one from KeysConfig.NewKey. It is for a program that may repeat the
