@@ -83,7 +83,7 @@ func ToOAuth2(ctx context.Context, s Source) oauth2.TokenSource {
 			RefreshToken: t.RefreshToken.Reveal(),
 			Expiry:       t.Expiry,
 		}
-		if token.Expiry.IsZero() && t.ExpiresIn > 0 {
+		if token.Expiry.IsZero() && t.ExpiresIn != 0 {
 			token.Expiry = time.Now().Add(min(t.ExpiresIn, maxLifetime))
 		}
 		extra := make(map[string]any, len(t.Extra)+1)

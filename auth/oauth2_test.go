@@ -65,6 +65,16 @@ func TestErrorsFromOAuth2(t *testing.T) {
 	require.ErrorIs(t, err, other)
 }
 
+// A lifetime that is over does not become none.
+func TestToOAuth2Expired(t *testing.T) {
+	t.Parallel()
+	token, err := auth.ToOAuth2(t.Context(), auth.SourceFunc(func(context.Context) (*auth.Token, error) {
+		return &auth.Token{AccessToken: auth.NewSecret("x"), ExpiresIn: -time.Second}, nil
+	})).Token()
+	require.NoError(t, err)
+	require.False(t, token.Valid())
+}
+
 func TestToOAuth2(t *testing.T) {
 	t.Parallel()
 	expiry := time.Now().Add(time.Hour)
