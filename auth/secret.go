@@ -14,8 +14,10 @@ const redacted = "[redacted]"
 // Secret is a string that prints as [redacted], whatever prints it: all verbs of
 // package fmt, log/slog, encoding/json, encoding/xml and whatever else knows
 // encoding.TextMarshaler, also deep inside a struct, in exported fields or in
-// others. [Secret.Reveal] is the only way out. A debugger, or a program with
-// package unsafe, sees it all the same.
+// others. [Secret.Reveal] is the only way out for them. A debugger sees it all the
+// same, and so does what follows pointers by reflection and asks no methods, as
+// the diff of a failed assertion of testify does: do not compare real tokens
+// there.
 //
 // The zero value is the empty secret. Secrets are immutable, cheap to copy and
 // safe for concurrent use. They cannot be compared with ==, which would tell by
