@@ -65,7 +65,7 @@ func APIKey(c KeyConfig) (Authorizer, error) {
 	if c.Prefix != "" && (c.Place != InHeader || !visible(strings.TrimRight(strings.ReplaceAll(c.Prefix, " ", "x"), " "))) {
 		wrong("Prefix", fmt.Sprintf("is %q: must be visible ASCII, and is for the header", c.Prefix))
 	}
-	if c.Keys == nil {
+	if isNil(c.Keys) {
 		wrong("Keys", "is nil")
 	}
 	if c.MinSwitch < 0 {

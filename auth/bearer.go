@@ -17,7 +17,7 @@ const authorization = "Authorization"
 // It asks s for each request: put a Cache in front of a Source that goes over
 // the network. A nil s is a mistake that [New] reports.
 func Bearer(s Source) Authorizer {
-	if s == nil {
+	if isNil(s) {
 		return nil
 	}
 	return &bearer{source: s}

@@ -295,4 +295,6 @@ auth: Config.Origins[3]: must be a scheme, a host and perhaps a port, such as "h
 	require.Error(t, err)
 	_, err = auth.New(auth.Config{Authorizer: auth.AuthorizerFunc(nil)})
 	require.Error(t, err)
+	_, err = auth.New(auth.Config{Authorizer: auth.Bearer((*auth.Cache)(nil))})
+	require.Error(t, err)
 }

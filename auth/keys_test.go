@@ -60,6 +60,7 @@ func TestAPIKeyReportsAllMistakes(t *testing.T) {
 		fields []string
 	}{
 		"nothing":         {auth.KeyConfig{}, []string{"Name", "Keys"}},
+		"no keys":         {auth.KeyConfig{Name: "X", Keys: (*auth.KeyFile)(nil)}, []string{"Keys"}},
 		"bad place":       {auth.KeyConfig{Place: 9, Name: "x", Keys: pair("k", "")}, []string{"Place"}},
 		"bad name":        {auth.KeyConfig{Name: "X Key", Keys: pair("k", "")}, []string{"Name"}},
 		"CRLF":            {auth.KeyConfig{Name: "X\r\nKey", Keys: pair("k", "")}, []string{"Name"}},
