@@ -130,13 +130,14 @@ func (m *message) checkScheme() error {
 // authority returns the host in its normal form (RFC 9421, section 2.2.3): in
 // lower case and without the default port of the scheme.
 func (m *message) authority() (string, error) {
-	host := strings.ToLower(m.host)
-	for i := range len(host) {
-		// net/http sends another spelling of such a host than we would sign.
-		if c := host[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("/?#@\\%", c) >= 0 {
+	for i := range len(m.host) {
+		// net/http sends another spelling of such a host than we would sign. The
+		// small letters of some that are not ASCII are.
+		if c := m.host[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("/?#@\\%", c) >= 0 {
 			return "", errors.New("the host is not in the form that is sent")
 		}
 	}
+	host := strings.ToLower(m.host)
 	switch m.scheme {
 	case "http":
 		host = strings.TrimSuffix(host, ":80")

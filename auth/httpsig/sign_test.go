@@ -205,6 +205,7 @@ func TestNotSent(t *testing.T) {
 		"opaque":                   {nil, func(r *http.Request) { r.URL.Opaque = "//x/y" }},
 		"relative path":            {nil, func(r *http.Request) { r.URL.Path = "x" }},
 		"international host":       {nil, func(r *http.Request) { r.URL.Host, r.Host = "bücher.example", "" }},
+		"host like another one":    {nil, func(r *http.Request) { r.URL.Host, r.Host = "ap\u0130.example.com", "" }},
 		"zone in the host":         {nil, func(r *http.Request) { r.URL.Host, r.Host = "[fe80::1%25en0]", "" }},
 		"no host":                  {nil, func(r *http.Request) { r.URL.Host, r.Host = "", "" }},
 		"ftp":                      {[]string{"@scheme"}, func(r *http.Request) { r.URL.Scheme = "ftp" }},
