@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 )
@@ -63,6 +64,8 @@ func takeBody(body *io.ReadCloser, limit int64) ([]byte, error) {
 	source := *body
 	*body = http.NoBody                   // whatever happens, the source is closed here and once
 	defer func() { _ = source.Close() }() // it has been read, or is of no use
+	// One more than the limit must not be negative.
+	limit = min(limit, math.MaxInt64-1)
 	data, err := io.ReadAll(io.LimitReader(source, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the body: %w", err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -112,6 +113,21 @@ func TestSign(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "payload", string(body), "the body can be read after it was verified")
 	})
+}
+
+// The largest MaxBody that there is means no bound, and not that all is too much.
+func TestLargestMaxBody(t *testing.T) {
+	t.Parallel()
+	s := newSigner(t, httpsig.Config{Secret: secret, KeyID: "k", MaxBody: math.MaxInt64})
+	req := newRequest(t, "POST", "https://api.example.com/", "payload")
+	req.GetBody = nil
+	got := received(t, s.Wrap, req)
+	v := newVerifier(t, httpsig.VerifierConfig{Keys: secrets(t, secret), MaxBody: math.MaxInt64})
+	_, err := v.VerifyRequest(got)
+	require.NoError(t, err)
+	body, err := io.ReadAll(got.Body)
+	require.NoError(t, err)
+	require.Equal(t, "payload", string(body))
 }
 
 // Each attempt has a signature of its own.
