@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // message is a request or a response as the signature base sees it.
@@ -40,7 +41,16 @@ func outgoing(req *http.Request) (*message, error) {
 	if m.host == "" {
 		m.host = req.URL.Host
 	}
-	return m, nil
+	return m, m.checkLine()
+}
+
+// checkLine refuses control characters in what is not a field: a line end would
+// make another signature base.
+func (m *message) checkLine() error {
+	if strings.ContainsFunc(m.method+m.target, unicode.IsControl) {
+		return errors.New("the method or the URL has control characters")
+	}
+	return nil
 }
 
 // incoming is a request that a server got. Scheme is "" if the connection tells
@@ -64,7 +74,7 @@ func incoming(req *http.Request, scheme string) (*message, error) {
 		}
 		m.target = u.RequestURI()
 	}
-	return m, nil
+	return m, m.checkLine()
 }
 
 // component returns the value of one component (RFC 9421, section 2).

@@ -219,6 +219,8 @@ func TestNotSent(t *testing.T) {
 		"not ASCII":                {[]string{"x-umlaut"}, nil},
 		"line end in a field":      {[]string{"x-line"}, nil},
 		"opaque":                   {nil, func(r *http.Request) { r.URL.Opaque = "//x/y" }},
+		"line end in the method":   {nil, func(r *http.Request) { r.Method = "GET\n\"@authority\": x" }},
+		"line end in the query":    {nil, func(r *http.Request) { r.URL.RawQuery = "a\nb" }},
 		"relative path":            {nil, func(r *http.Request) { r.URL.Path = "x" }},
 		"international host":       {nil, func(r *http.Request) { r.URL.Host, r.Host = "bücher.example", "" }},
 		"host like another one":    {nil, func(r *http.Request) { r.URL.Host, r.Host = "ap\u0130.example.com", "" }},

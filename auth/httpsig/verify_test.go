@@ -85,6 +85,7 @@ func TestChangedOnTheWay(t *testing.T) {
 		"created false":      {inputChange("created=", `created=?0;x=`), httpsig.Malformed},
 		"alg of another":     {inputChange(`keyid="k"`, `keyid="k";alg="ed25519"`), httpsig.BadSignature},
 		"alg none":           {inputChange(`keyid="k"`, `keyid="k";alg="none"`), httpsig.BadSignature},
+		"line end in it":     {func(r *http.Request) { r.RequestURI = "/a%2Fb/?q=1\n" }, httpsig.Malformed},
 		"request target":     {func(r *http.Request) { r.RequestURI = "*" }, httpsig.Malformed},
 	} {
 		t.Run(name, func(t *testing.T) {
