@@ -21,6 +21,8 @@ type message struct {
 	method, scheme, host string
 	target               string // path and query as they are sent
 	length               int64
+
+	dictionaries map[string]dictionary // the fields that were read as such
 }
 
 // outgoing is a request that is going to be sent.
@@ -224,9 +226,9 @@ func (m *message) field(name string, ps params) (string, error) {
 	if !hasKey && !sf {
 		return joined, nil
 	}
-	d, err := parseDictionary(joined)
+	d, err := m.dictionary(name, joined)
 	if err != nil {
-		return "", errors.New("the field is not a dictionary")
+		return "", err
 	}
 	if !hasKey {
 		return d.String(), nil
@@ -237,6 +239,26 @@ func (m *message) field(name string, ps params) (string, error) {
 		return "", errors.New("the dictionary has no such key")
 	}
 	return it.String(), nil
+}
+
+// dictionary reads a field. It does so once: signatures can name a field many
+// times, each for another key, and a stranger may have made both.
+func (m *message) dictionary(name, value string) (dictionary, error) {
+	if d, ok := m.dictionaries[name]; ok {
+		return d, nil
+	}
+	if len(value) > maxFieldBytes {
+		return nil, errors.New("the dictionary is too long")
+	}
+	d, err := parseDictionary(value)
+	if err != nil {
+		return nil, errors.New("the field is not a dictionary")
+	}
+	if m.dictionaries == nil {
+		m.dictionaries = make(map[string]dictionary)
+	}
+	m.dictionaries[name] = d
+	return d, nil
 }
 
 // values returns the lines of a field, each without space around it and with

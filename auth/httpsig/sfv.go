@@ -11,6 +11,13 @@ import (
 // need: dictionaries, lists, inner lists and items of all types. Parsing is
 // strict, and what was parsed is written in the one canonical form.
 
+// The bounds of what is compared one with another. Nothing that is meant has more;
+// RFC 8941 asks for 256 parameters.
+const (
+	maxParams = 256 // of an item
+	maxList   = 64  // items of an inner list: components of one signature
+)
+
 var errField = errors.New("not a structured field")
 
 // token and decimal are item values that strings cannot be told from
@@ -77,14 +84,16 @@ type parser struct {
 func parseDictionary(s string) (dictionary, error) {
 	p := &parser{strings.Trim(s, " ")}
 	var d dictionary
+	seen := make(map[string]struct{})
 	for p.s != "" {
 		name, ok := p.key()
 		if !ok {
 			return nil, errField
 		}
-		if _, there := d.get(name); there {
+		if _, there := seen[name]; there {
 			return nil, errField
 		}
+		seen[name] = struct{}{}
 		m := member{name: name, item: item{value: true}}
 		if p.skip('=') {
 			if m.item, ok = p.itemOrList(); !ok {
@@ -173,7 +182,7 @@ func (p *parser) itemOrList() (item, bool) {
 			return item{value: list, params: ps}, ok
 		}
 		it, ok := p.item()
-		if !ok || p.s == "" || p.s[0] != ' ' && p.s[0] != ')' {
+		if !ok || len(list) == maxList || p.s == "" || p.s[0] != ' ' && p.s[0] != ')' {
 			return item{}, false
 		}
 		list = append(list, it)
@@ -194,7 +203,7 @@ func (p *parser) params() (params, bool) {
 	for p.skip(';') {
 		p.s = strings.TrimLeft(p.s, " ")
 		name, ok := p.key()
-		if !ok {
+		if !ok || len(ps) == maxParams {
 			return nil, false
 		}
 		if _, there := ps.get(name); there {

@@ -45,7 +45,8 @@ type Config struct {
 	// Components are what is signed, in this order: names of fields in lower
 	// case and derived components, with the parameters of RFC 9421, such as
 	// `@query-param;name="id"`. A request that lacks one is not sent. With
-	// "content-digest" the middleware sets that field. nil means
+	// "content-digest" the middleware sets that field. At most 64, and a field of
+	// which a part is taken must have at most 16 KiB. nil means
 	// [DefaultComponents].
 	Components []string
 
@@ -86,6 +87,9 @@ func New(c Config) (*Signer, error) {
 	}
 	components, err := parseComponents(c.Components)
 	errs = append(errs, err)
+	if len(components) > maxList {
+		errs = append(errs, fmt.Errorf("httpsig: Config.Components must have at most %d", maxList))
+	}
 	if c.Label == "" {
 		c.Label = DefaultLabel
 	}

@@ -15,7 +15,7 @@ const (
 	DefaultMaxAge = 5 * time.Minute
 	DefaultLeeway = 30 * time.Second
 
-	maxFieldBytes = 16 << 10 // of Signature-Input and Signature together
+	maxFieldBytes = 16 << 10 // of Signature-Input and Signature together, and of another dictionary
 	maxCandidates = 4        // signatures of one message that are looked at
 )
 
