@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/httpx"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 )
 
@@ -235,7 +236,7 @@ func (j *JWKS) joinLocked(ctx context.Context, now time.Time) *flight {
 	j.flight = &flight{done: make(chan struct{})}
 	// The fetch is everybody's: it outlives the caller who started it, and ends
 	// at its own time limit.
-	go j.fetch(context.WithoutCancel(ctx), j.flight)
+	go j.fetch(context.WithoutCancel(httpx.Aside(ctx)), j.flight)
 	return j.flight
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -382,6 +383,23 @@ func TestJWKSRedirects(t *testing.T) {
 			require.ErrorContains(t, err, tt.want)
 		})
 	}
+}
+
+// The set is everybody's: the trace of the one who started the fetch does not see
+// it.
+func TestJWKSIsNotTraced(t *testing.T) {
+	t.Parallel()
+	s := serve(edSet(1))
+	j := newJWKS(t, rttest.Func(func(req *http.Request) (*http.Response, error) {
+		if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.GetConn != nil {
+			trace.GetConn("")
+		}
+		return s.RoundTrip(req)
+	}), jwt.JWKSConfig{})
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GetConn: func(string) { t.Error("traced") }})
+	keys, err := j.Keys(ctx, "k1", jwt.EdDSA)
+	require.NoError(t, err)
+	require.Len(t, keys, 1)
 }
 
 func TestNewJWKS(t *testing.T) {
