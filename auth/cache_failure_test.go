@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -95,6 +97,7 @@ func TestOutageWhileTheTokenIsGood(t *testing.T) {
 					}
 					time.Sleep(250 * time.Millisecond)
 				}
+				require.GreaterOrEqual(t, n.Load(), int64(3), "the renewal is tried again")
 				time.Sleep(2 * time.Second)
 				_, err := cache.Token(t.Context())
 				var e *auth.TokenError
@@ -198,6 +201,26 @@ type verdict struct {
 func (verdict) Error() string               { return "verdict" }
 func (v verdict) Retryable() bool           { return v.retryable }
 func (v verdict) RetryAfter() time.Duration { return v.after }
+
+// What a Source says of URLs is clean in every error that comes of it, also in the
+// field that has the cause.
+func TestErrorsOfTheSourceAreClean(t *testing.T) {
+	t.Parallel()
+	canary := authtest.NewCanary()
+	leaky := &url.Error{Op: "Post", URL: "https://login.example.com/token?client_secret=" + canary.Secret("in a URL"), Err: io.EOF}
+	for name, err := range map[string]error{
+		"plain":      leaky,
+		"wrapped":    fmt.Errorf("no token: %w", leaky),
+		"TokenError": &auth.TokenError{Kind: auth.Transient, Err: leaky},
+	} {
+		cache := newCache(t, auth.CacheConfig{Source: auth.SourceFunc(func(context.Context) (*auth.Token, error) { return nil, err })})
+		_, err := cache.Token(t.Context())
+		require.ErrorIs(t, err, io.EOF)
+		var e *auth.TokenError
+		require.ErrorAs(t, err, &e)
+		canary.Check(t, name, e, *e, e.Err, cache.Snapshot())
+	}
+}
 
 func TestBackoffGrowsAndEnds(t *testing.T) {
 	t.Parallel()

@@ -313,6 +313,90 @@ func TestTokenAfterReset(t *testing.T) {
 	}
 }
 
+// A Source that takes no notice of Close brings a token that nobody gets.
+func TestTokenAfterClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cache := newCache(t, auth.CacheConfig{Source: auth.SourceFunc(func(context.Context) (*auth.Token, error) {
+			time.Sleep(time.Second)
+			return tokenOf("late"), nil
+		})})
+		go func() { _, _ = cache.Token(t.Context()) }()
+		synctest.Wait()
+		require.NoError(t, cache.Close())
+		time.Sleep(2 * time.Second)
+		_, err := cache.Token(t.Context())
+		require.ErrorIs(t, err, auth.ErrClosed)
+	})
+}
+
+// A token younger than MinForced stays, whoever refuses it.
+func TestYoungTokenStays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := &counter{}
+		cache := newCache(t, auth.CacheConfig{Source: source})
+		token, err := cache.Token(t.Context())
+		require.NoError(t, err)
+		time.Sleep(auth.DefaultMinForced - time.Nanosecond)
+		require.False(t, cache.Invalidate(token))
+		time.Sleep(time.Nanosecond)
+		require.True(t, cache.Invalidate(token))
+		_, err = cache.Token(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 2, source.n.Load())
+	})
+}
+
+// interrupted is a context in which something happens when it is first asked
+// for its end: between a caller's look at the token and its flight.
+type interrupted struct {
+	context.Context
+	once *sync.Once
+	do   func()
+}
+
+func (c interrupted) Err() error {
+	c.once.Do(c.do)
+	return c.Context.Err()
+}
+
+// A token that came between a caller's look and its question is the one that it
+// gets.
+func TestTokenThatCameInBetween(t *testing.T) {
+	t.Parallel()
+	source := &counter{}
+	cache := newCache(t, auth.CacheConfig{Source: source})
+	token, err := cache.Token(interrupted{t.Context(), &sync.Once{}, func() {
+		_, err := cache.Token(t.Context())
+		require.NoError(t, err)
+	}})
+	require.NoError(t, err)
+	require.Equal(t, "token-1", token.AccessToken.Reveal())
+	require.EqualValues(t, 1, source.n.Load())
+}
+
+// A token ends by whichever clock is first: the wall clock goes on while the
+// machine sleeps, and the other one does not notice when somebody sets the time.
+func TestTwoClocks(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for name, c := range map[string]struct {
+		mono, wall time.Duration // until the end, by each clock
+		passed     bool
+	}{
+		"neither":                  {time.Second, time.Second, false},
+		"both":                     {0, 0, true},
+		"after a sleep":            {time.Hour, -time.Second, true},
+		"set back by an hour":      {-time.Second, time.Hour, true},
+		"set back, not over":       {time.Second, time.Hour, false},
+		"at the very nanosecond":   {time.Hour, 0, true},
+		"a nanosecond before that": {1, 1, false},
+	} {
+		require.Equal(t, c.passed, auth.InstantPassed(now.Add(c.mono), now.Add(c.wall), now), name)
+	}
+}
+
 func TestFetchedHook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -327,6 +327,24 @@ func TestCallerGoneAt401(t *testing.T) {
 	})
 }
 
+// renewable is a source that has another token each time.
+type renewable struct{ auth.Source }
+
+func (renewable) Invalidate(*auth.Token) bool { return true }
+
+// An answer beside an error, which a RoundTripper must not return, is closed.
+func TestAnswerBesideAnError(t *testing.T) {
+	t.Parallel()
+	body := rttest.NewBody("lost")
+	broken := errors.New("broken")
+	rt := newGuard(t, auth.Config{Authorizer: &stubborn{}}).Wrap(rttest.Func(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: body}, broken
+	}))
+	_, err := post(t, rt, nil)
+	require.ErrorIs(t, err, broken)
+	require.Equal(t, 1, body.Closes())
+}
+
 // What it takes to get credentials is not part of the replay: a token request
 // that goes through a Guard of its own counts as none.
 func TestMarkOfTheReplayStaysOutside(t *testing.T) {
@@ -341,7 +359,7 @@ func TestMarkOfTheReplayStaysOutside(t *testing.T) {
 	})
 	server := &api{}
 	server.accept("token-2")
-	rt := newGuard(t, auth.Config{Authorizer: auth.Bearer(newCache(t, auth.CacheConfig{Source: source, MinForced: -1}))}).Wrap(server)
+	rt := newGuard(t, auth.Config{Authorizer: auth.Bearer(renewable{source})}).Wrap(server)
 	resp, err := post(t, rt, nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, resp.StatusCode)
