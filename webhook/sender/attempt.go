@@ -1,0 +1,198 @@
+package sender
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/internal/header"
+	"github.com/holdfast-go/holdfast/internal/httpx"
+)
+
+const (
+	// lookupWait is until when a message waits whose endpoint or keys could not
+	// be had.
+	lookupWait = 10 * time.Second
+	// probeWait is until when an endpoint waits whose circuit does not say.
+	probeWait = time.Second
+	// throttleWait is until when an endpoint waits that has said 429 and no more.
+	throttleWait = time.Minute
+)
+
+// result is what came of an attempt.
+type result struct {
+	origin string // empty if there was no URL
+	status int
+	wait   time.Duration // the Retry-After
+	asked  bool          // there was one
+	lookup bool          // err is of our side
+	err    error         // nil for a 2xx
+}
+
+// try makes one attempt.
+func (s *Sender) try(ctx context.Context, c *Claim) (r result) {
+	attempt, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, ErrTimeout)
+	defer cancel()
+	endpoint, err := s.config.Endpoint(attempt, c.Endpoint)
+	if err != nil {
+		return result{lookup: true, err: err}
+	}
+	u, err := s.config.Guard.CheckURL(endpoint.URL)
+	if err != nil {
+		return result{err: err}
+	}
+	signers, err := parseKeys(endpoint.Keys, time.Now())
+	if err != nil {
+		return result{lookup: true, err: err}
+	}
+	req := s.request(attempt, c, u.String(), signers)
+	r.origin = httpx.Origin(req).String()
+	// The circuit gets the context without the timeout, whose end is a failure.
+	err = s.config.Circuits.Do(ctx, c.Endpoint, func(context.Context) error { return s.send(req, &r) })
+	if refused, ok := errors.AsType[*breaker.OpenError](err); ok {
+		r.err = refused
+	}
+	return r
+}
+
+// request makes the request of an attempt: a new timestamp and new signatures,
+// and nothing but what is in the message and in the configuration.
+func (s *Sender) request(ctx context.Context, c *Claim, address string, signers []signer) *http.Request {
+	timestamp := time.Now().Unix()
+	signatures := make([]string, len(signers))
+	for i, sign := range signers {
+		signatures[i] = sign(c.ID, timestamp, c.Body)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(c.Body))
+	if err != nil {
+		panic("sender: CheckURL has let a URL through that makes no request")
+	}
+	req.Header = http.Header{
+		"Content-Type":      {c.ContentType},
+		"User-Agent":        {s.config.UserAgent},
+		"Webhook-Id":        {c.ID},
+		"Webhook-Timestamp": {strconv.FormatInt(timestamp, 10)},
+		"Webhook-Signature": {strings.Join(signatures, " ")},
+	}
+	return req
+}
+
+// send sends a request, fills in r, and returns what the circuit is to know. It
+// goes to a RoundTripper and not to a Client, which would follow redirects.
+func (s *Sender) send(req *http.Request, r *result) error {
+	resp, err := s.config.DangerouslyTransport.RoundTrip(req) //nolint:bodyclose // Discard closes it
+	if err != nil {
+		if cause := context.Cause(req.Context()); cause != nil && !errors.Is(err, ErrBlocked) {
+			err = cause
+		}
+		r.err = hide(err, secretParts(req.URL)...)
+		return r.err
+	}
+	httpx.Discard(resp)
+	r.status = resp.StatusCode
+	if r.status/100 == 2 {
+		return nil
+	}
+	r.wait, r.asked = header.RetryAfter(resp.Header, time.Now)
+	r.err = &StatusError{Status: r.status, Wait: r.wait}
+	if r.status >= http.StatusInternalServerError {
+		return r.err
+	}
+	return nil
+}
+
+// secretParts returns what of a URL must not be shown, the longest first.
+func secretParts(u *url.URL) []string {
+	parts := []string{u.String(), u.RequestURI(), u.RawQuery, u.EscapedPath(), u.Path}
+	for name, values := range u.Query() {
+		parts = append(append(parts, name), values...)
+	}
+	slices.SortFunc(parts, func(a, b string) int { return len(b) - len(a) })
+	return parts
+}
+
+// outcome is how the lease ends after a result.
+func (s *Sender) outcome(c *Claim, r *result) Outcome {
+	now := time.Now()
+	refused, open := errors.AsType[*breaker.OpenError](r.err)
+	_, badURL := errors.AsType[*URLError](r.err)
+	switch {
+	case r.err == nil:
+		return Outcome{State: Done, Verdict: Success}
+	case errors.Is(r.err, ErrDraining):
+		return Outcome{State: Pending, Due: c.Due, GivenBack: true}
+	case open:
+		// The endpoint waits, not the message: or each of its messages would have
+		// to be claimed to learn the same.
+		return Outcome{State: Pending, Due: c.Due, GivenBack: true, Pause: now.Add(max(refused.RetryAfter(), probeWait))}
+	case r.lookup && errors.Is(r.err, ErrNoEndpoint):
+		return Outcome{State: Dead}
+	case r.lookup:
+		return Outcome{State: Pending, Due: now.Add(lookupWait), GivenBack: true}
+	case badURL || errors.Is(r.err, ErrBlocked):
+		return Outcome{State: Dead, Verdict: Failure}
+	}
+	o := Outcome{State: Dead, Verdict: Failure, Pause: pauseAfter(r, now)}
+	if c.Attempt >= max(1, s.config.MaxAttempts) {
+		return o
+	}
+	delay := delayAfter(c.Attempt, s.config.Backoff)
+	if delay == backoff.Stop {
+		return o
+	}
+	if r.asked {
+		delay = wish(r.wait, delay)
+	}
+	o.State, o.Due = Pending, now.Add(delay)
+	return o
+}
+
+// pauseAfter is until when an endpoint wants to be left alone, zero if it does
+// not say.
+func pauseAfter(r *result, now time.Time) time.Time {
+	switch {
+	case r.status == http.StatusTooManyRequests && !r.asked:
+		return now.Add(throttleWait)
+	case r.asked && (r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable):
+		return now.Add(min(r.wait, maxWait))
+	}
+	return time.Time{}
+}
+
+// shouldDisable returns why an endpoint is to be disabled, "" if it is not.
+func (s *Sender) shouldDisable(r *result, o *Outcome, h *Health) string {
+	switch {
+	case o.Verdict != Failure || !h.DisabledAt.IsZero():
+		return ""
+	case r.status == http.StatusGone:
+		return "it has answered 410 Gone"
+	case s.config.DisableAfter < 0 || h.Failures < s.config.DisableFailures:
+		return ""
+	case time.Since(h.FailingSince) < s.config.DisableAfter:
+		return ""
+	}
+	return strconv.Itoa(h.Failures) + " attempts in a row have failed"
+}
+
+// maxReason is how much of a text is stored, in bytes.
+const maxReason = 1 << 10
+
+func cut(text string) string {
+	if len(text) > maxReason {
+		text = text[:maxReason]
+		for !utf8.ValidString(text) && len(text) > maxReason-utf8.UTFMax {
+			text = text[:len(text)-1]
+		}
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+}
