@@ -155,12 +155,23 @@ const (
 
 // DialContext makes a connection, if the address that it goes to is allowed, and
 // takes at most 10 seconds for it. It has the form of a http.Transport's field.
+// Its error says neither which address was blocked nor which DNS server was
+// asked: it may come to be seen by the one who chose the name.
 func (g *Guard) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if !strings.HasPrefix(network, "tcp") {
 		return nil, &BlockedError{Reason: "not TCP"}
 	}
 	d := net.Dialer{Timeout: dialTimeout, Control: g.Control}
-	return d.DialContext(ctx, network, address)
+	conn, err := d.DialContext(ctx, network, address)
+	if blocked, ok := errors.AsType[*BlockedError](err); ok {
+		return nil, blocked
+	}
+	if lookup, ok := errors.AsType[*net.DNSError](err); ok {
+		public := *lookup
+		public.Server = ""
+		return nil, &public
+	}
+	return conn, err
 }
 
 // Transport returns a new transport whose connections all pass the Guard. It

@@ -182,6 +182,7 @@ func TestLookupFails(t *testing.T) {
 		enqueue(t, s, sender.Message{Endpoint: "a"})
 		stop := run(t, s)
 		time.Sleep(59 * time.Minute)
+		synctest.Wait()
 		require.Zero(t, one(t, s).Attempt)
 		require.Contains(t, one(t, s).Reason, "broken")
 		require.Zero(t, health(t, s, "a").Failures)

@@ -166,6 +166,7 @@ func TestStaleWorker(t *testing.T) {
 		synctest.Wait()
 		stop := run(t, s)
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		require.Equal(t, sender.Done, one(t, s).State)
 		stopSlow()
 		stop()
@@ -264,10 +265,12 @@ func TestCircuit(t *testing.T) {
 		}
 		stop := run(t, s)
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		require.Len(t, well.Calls(), 100)
 		require.LessOrEqual(t, len(broken.Calls()), 7)
 		require.Equal(t, sender.Paused, health(t, s, "dead").State(time.Now()))
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		require.LessOrEqual(t, len(broken.Calls()), 7+11)
 		claimed := 0
 		for _, r := range records(t, s, sender.Filter{Endpoint: "dead"}) {
@@ -295,8 +298,10 @@ func TestDisabledByFailures(t *testing.T) {
 		enqueue(t, s, sender.Message{Endpoint: "a"}, sender.Message{Endpoint: "b"})
 		stop := run(t, s)
 		time.Sleep(119 * time.Hour)
+		synctest.Wait()
 		require.Equal(t, sender.Failing, health(t, s, "a").State(time.Now()))
 		time.Sleep(10 * time.Hour)
+		synctest.Wait()
 		h := health(t, s, "a")
 		require.Equal(t, sender.Disabled, h.State(time.Now()))
 		require.GreaterOrEqual(t, h.DisabledAt.Sub(h.FailingSince), sender.DefaultDisableAfter)
@@ -306,11 +311,13 @@ func TestDisabledByFailures(t *testing.T) {
 		// It keeps what comes, and gets it when it is enabled.
 		enqueue(t, s, sender.Message{Endpoint: "a"})
 		time.Sleep(4 * 24 * time.Hour)
+		synctest.Wait()
 		require.Empty(t, script.Calls())
 		changed, err := s.Enable(t.Context(), "a")
 		require.NoError(t, err)
 		require.True(t, changed)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Len(t, script.Calls(), 2)
 		require.Equal(t, sender.Active, health(t, s, "a").State(time.Now()))
 		stop()
@@ -330,6 +337,7 @@ func TestGone(t *testing.T) {
 		}
 		stop := run(t, s)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		// The second was under way when the first was answered.
 		require.Equal(t, []string{"retry 1", "disabled a: it has answered 410 Gone", "retry 1"}, notes.all())
 		_, err := s.Enable(t.Context(), "a")
