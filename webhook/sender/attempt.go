@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// lookupWait is until when a message waits whose endpoint or keys could not
-	// be had.
+	// lookupWait is until when an endpoint waits that could not be had, or whose
+	// keys are none.
 	lookupWait = 10 * time.Second
 	// probeWait is until when an endpoint waits whose circuit does not say.
 	probeWait = time.Second
@@ -55,7 +55,10 @@ func (s *Sender) try(ctx context.Context, c *Claim) (r result) {
 	if err != nil {
 		return result{lookup: true, err: err}
 	}
-	req := s.request(attempt, c, u.String(), signers)
+	req, err := s.request(attempt, c, u.String(), signers)
+	if err != nil {
+		return result{err: &URLError{Reason: "makes no request"}}
+	}
 	r.origin = httpx.Origin(req).String()
 	// The circuit gets the context without the timeout, whose end is a failure.
 	err = s.config.Circuits.Do(ctx, c.Endpoint, func(context.Context) error { return s.send(req, &r) })
@@ -67,7 +70,7 @@ func (s *Sender) try(ctx context.Context, c *Claim) (r result) {
 
 // request makes the request of an attempt: a new timestamp and new signatures,
 // and nothing but what is in the message and in the configuration.
-func (s *Sender) request(ctx context.Context, c *Claim, address string, signers []signer) *http.Request {
+func (s *Sender) request(ctx context.Context, c *Claim, address string, signers []signer) (*http.Request, error) {
 	timestamp := time.Now().Unix()
 	signatures := make([]string, len(signers))
 	for i, sign := range signers {
@@ -75,7 +78,7 @@ func (s *Sender) request(ctx context.Context, c *Claim, address string, signers 
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(c.Body))
 	if err != nil {
-		panic("sender: CheckURL has let a URL through that makes no request")
+		return nil, err
 	}
 	req.Header = http.Header{
 		"Content-Type":      {c.ContentType},
@@ -84,7 +87,7 @@ func (s *Sender) request(ctx context.Context, c *Claim, address string, signers 
 		"Webhook-Timestamp": {strconv.FormatInt(timestamp, 10)},
 		"Webhook-Signature": {strings.Join(signatures, " ")},
 	}
-	return req
+	return req, nil
 }
 
 // send sends a request, fills in r, and returns what the circuit is to know. It
@@ -132,13 +135,13 @@ func (s *Sender) outcome(c *Claim, r *result) Outcome {
 	case errors.Is(r.err, ErrDraining):
 		return Outcome{State: Pending, Due: c.Due, GivenBack: true}
 	case open:
-		// The endpoint waits, not the message: or each of its messages would have
-		// to be claimed to learn the same.
+		// The endpoint waits, here and below, and not the message: or each of its
+		// messages would have to be claimed to learn the same.
 		return Outcome{State: Pending, Due: c.Due, GivenBack: true, Pause: now.Add(max(refused.RetryAfter(), probeWait))}
 	case r.lookup && errors.Is(r.err, ErrNoEndpoint):
 		return Outcome{State: Dead}
 	case r.lookup:
-		return Outcome{State: Pending, Due: now.Add(lookupWait), GivenBack: true}
+		return Outcome{State: Pending, Due: c.Due, GivenBack: true, Pause: now.Add(lookupWait)}
 	case badURL || errors.Is(r.err, ErrBlocked):
 		return Outcome{State: Dead, Verdict: Failure}
 	}

@@ -38,7 +38,8 @@ type Config struct {
 	// of a key counts from then on. It must be set, be safe for concurrent use
 	// and return when its context ends. For an endpoint that does not exist any
 	// more it returns [ErrNoEndpoint], and the message is Dead; after any other
-	// error it is asked again later, which is no attempt.
+	// error, or if there is no good key, it is asked again ten seconds later,
+	// which is no attempt. The text of its error is stored and logged.
 	Endpoint func(ctx context.Context, name string) (Endpoint, error)
 
 	// Guard says where deliveries may go. nil means that of the zero GuardConfig.

@@ -54,7 +54,8 @@
 //
 // Whoever may name a URL may name one inside: a metadata service that hands out
 // credentials, a database, a neighbour that trusts this machine. A [Guard]
-// keeps connections out of networks that are not public. It can be used alone:
+// keeps connections out of networks that are not public. A message to such an
+// address is Dead at once, and can be replayed. It can be used alone:
 //
 //	guard, err := sender.NewGuard(sender.GuardConfig{})
 //	…

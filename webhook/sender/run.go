@@ -22,8 +22,9 @@ const (
 
 // Run delivers messages until ctx ends. Then it takes no more, waits for the
 // attempts that are under way, cuts them off after Config.Drain, and returns nil
-// when the last of them has ended. It also forgets the messages that are older
-// than Config.Keep.
+// when the last of them has ended. If the store fails then, what came of them is
+// tried to be recorded for ten seconds more. Run also forgets the messages that
+// are older than Config.Keep.
 //
 // After a crash the messages that were being delivered are claimed again when
 // their lease is over, a minute and a Config.Timeout after it began. Failures of
@@ -137,6 +138,9 @@ func (w *worker) deliver(ctx context.Context, c *Claim) {
 		o.Reason = cut(a.Err.Error())
 	}
 	a.GivenBack, a.Next = o.GivenBack, o.Due
+	if o.Pause.After(a.Next) {
+		a.Next = o.Pause
+	}
 	health, err := s.finish(ctx, c.Token, o)
 	if err != nil {
 		s.lose(a, err)
