@@ -33,7 +33,7 @@ func newQueries(d Dialect, prefix string) *queries {
 			WHERE id = (SELECT min(id) FROM {p}_work WHERE lane = ?) AND state = 3`,
 		&q.busy:    `SELECT EXISTS (SELECT 1 FROM {p}_work WHERE lane = ?)`,
 		&q.known:   `SELECT dedupe, fingerprint, content FROM {p}_events WHERE dedupe = ? OR content = ?`,
-		&q.backlog: `SELECT count(*) FROM (SELECT 1 FROM {p}_work WHERE due IS NOT NULL LIMIT ?) AS some`,
+		&q.backlog: `SELECT count(*) FROM (SELECT 1 FROM {p}_work WHERE due IS NOT NULL LIMIT ?) AS waiting`,
 		&q.oldest: `SELECT received FROM {p}_events
 			WHERE id = (SELECT min(id) FROM {p}_work{due} WHERE due IS NOT NULL)`,
 		&q.counts: `SELECT state, count(*) FROM {p}_work WHERE due IS NOT NULL GROUP BY state

@@ -9,7 +9,7 @@
 package storetest
 
 import (
-	"fmt"
+	"crypto/sha256"
 	"net/http"
 	"testing"
 	"time"
@@ -85,9 +85,7 @@ func inLane(id, key string) inbox.Entry {
 
 // hash stands for those that an Inbox makes.
 func hash(use, name string) inbox.Hash {
-	var h inbox.Hash
-	copy(h[:], fmt.Sprintf("%-8.8s%-24.24s", use, name))
-	return h
+	return sha256.Sum256([]byte(use + "\x00" + name))
 }
 
 func put(t *testing.T, s inbox.Store, now time.Time, entries ...inbox.Entry) []inbox.Result {
