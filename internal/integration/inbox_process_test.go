@@ -158,7 +158,7 @@ func startReceiver(t *testing.T, c receiverConfig) *receiver {
 	t.Helper()
 	config, err := json.Marshal(c)
 	require.NoError(t, err)
-	r := &receiver{lines: make(chan string, 100_000), exited: make(chan struct{})}
+	r := &receiver{lines: make(chan string, 1000), exited: make(chan struct{})}
 	r.cmd = exec.Command(os.Args[0], "-test.run=^TestInboxProcess$", "-test.timeout=10m")
 	r.cmd.Env = append(os.Environ(), receiverVariable+"="+string(config))
 	r.cmd.Stderr = os.Stderr

@@ -253,13 +253,19 @@ func (w *writer) broken(err error) error {
 	return err
 }
 
+// drop closes the connection, and does not give it back: a transaction may be
+// open.
 func (w *writer) drop() {
-	if w.session != nil {
-		// Not back into the pool: a transaction may be open.
-		_ = w.session.Raw(func(any) error { return driver.ErrBadConn })
-		w.session.Close()
-		w.session = nil
+	s := w.session
+	w.session = nil
+	if s == nil || s.Raw(func(any) error { return nil }) != nil {
+		return // database/sql has closed it already
 	}
+	// SQLite keeps the locks of a closed connection while it has statements.
+	for _, stmt := range s.prepared {
+		stmt.Close()
+	}
+	_ = s.Raw(func(any) error { return driver.ErrBadConn })
 }
 
 // close waits for what is being written, and gives the connection back.
