@@ -5,8 +5,8 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -174,7 +174,7 @@ func TestInboxFailedCommit(t *testing.T) {
 			in, err := inbox.New(inbox.Config{Store: store})
 			require.NoError(t, err)
 			put := func(i int) error {
-				_, err := in.Put(t.Context(), inbox.Event{Source: "test", ID: fmt.Sprint(i), IDSigned: true})
+				_, err := in.Put(t.Context(), inbox.Event{Source: "test", ID: strconv.Itoa(i), IDSigned: true})
 				return err
 			}
 			require.NoError(t, put(0))

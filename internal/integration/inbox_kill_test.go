@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -177,7 +178,7 @@ func (s *senders) send(ctx context.Context) {
 func (s *senders) all() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.acked[:len(s.acked):len(s.acked)]
+	return slices.Clip(s.acked)
 }
 
 // requireStored fails unless all are there, and once.

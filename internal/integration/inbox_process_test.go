@@ -62,7 +62,7 @@ func TestInboxProcess(t *testing.T) {
 	store := openStore(t, c, db)
 	log, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(t, err)
-	config2 := inbox.Config{
+	settings := inbox.Config{
 		Store: store, Lease: c.Lease, Poll: 20 * time.Millisecond, MaxCrashes: c.MaxCrashes,
 		Backoff: retry.Constant(10 * time.Millisecond),
 		Hooks: inbox.Hooks{
@@ -72,28 +72,28 @@ func TestInboxProcess(t *testing.T) {
 	}
 	handle := func(d *inbox.Delivery, effect func() error) error {
 		if d.ID == c.Poison {
-			os.Exit(3)
+			os.Exit(3) //nolint:revive // this is what it is there for
 		}
 		say("handling %s", d.ID)
 		<-time.After(c.Hold)
 		return effect()
 	}
 	if c.Tx {
-		config2.HandleTx = func(ctx context.Context, tx *sql.Tx, d *inbox.Delivery) error {
+		settings.HandleTx = func(ctx context.Context, tx *sql.Tx, d *inbox.Delivery) error {
 			return handle(d, func() error {
 				_, err := tx.ExecContext(ctx, "INSERT INTO effects (id) VALUES ('"+d.ID+"')")
 				return err
 			})
 		}
 	} else {
-		config2.Handle = func(_ context.Context, d *inbox.Delivery) error {
+		settings.Handle = func(_ context.Context, d *inbox.Delivery) error {
 			return handle(d, func() error {
 				_, err := log.WriteString(d.ID + "\n")
 				return err
 			})
 		}
 	}
-	in, err := inbox.New(config2)
+	in, err := inbox.New(settings)
 	require.NoError(t, err)
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

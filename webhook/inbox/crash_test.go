@@ -2,7 +2,7 @@ package inbox_test
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -118,7 +118,7 @@ func TestPoison(t *testing.T) {
 			})
 			if lives == 1 {
 				for i := range innocent {
-					put(t, in, event(fmt.Sprint(i)))
+					put(t, in, event(strconv.Itoa(i)))
 					if i == 20 {
 						put(t, in, event("poison"))
 					}

@@ -48,31 +48,29 @@ func newDelivery(c *Claim) *Delivery {
 // call has d handled on a goroutine of its own, which the handler may end, and
 // reports whether it is Done already.
 func (in *Inbox) call(ctx context.Context, d *Delivery, token Token) (done bool, err error) {
-	ended := make(chan struct{})
+	ended := make(chan error, 1)
 	go func() {
-		defer close(ended)
-		err = ErrGoexit
+		err := ErrGoexit
+		defer func() { ended <- err }()
 		err = protect(func() error {
-			if in.config.HandleTx == nil {
-				return in.config.Handle(ctx, d)
+			if in.config.HandleTx != nil {
+				return in.transact(ctx, d, token)
 			}
-			now, err := in.now(ctx)
-			if err != nil {
-				return storeError(ctx, "transact", err)
-			}
-			err = in.transact(ctx, now, d, token)
-			done = err == nil
-			return err
+			return in.config.Handle(ctx, d)
 		})
 	}()
-	<-ended
-	return done, err
+	err = <-ended
+	return err == nil && in.config.HandleTx != nil, err
 }
 
 // transact tells the errors of the store from those of the handler.
-func (in *Inbox) transact(ctx context.Context, now time.Time, d *Delivery, token Token) error {
+func (in *Inbox) transact(ctx context.Context, d *Delivery, token Token) error {
+	now, err := in.now(ctx)
+	if err != nil {
+		return storeError(ctx, "transact", err)
+	}
 	var failed error
-	err := in.config.Store.(TxStore).Transact(ctx, now, token, func(tx *sql.Tx) error {
+	err = in.config.Store.(TxStore).Transact(ctx, now, token, func(tx *sql.Tx) error {
 		failed = in.config.HandleTx(ctx, tx, d)
 		return failed
 	})

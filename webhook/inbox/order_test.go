@@ -2,7 +2,7 @@ package inbox_test
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -69,7 +69,7 @@ func TestReplayAndDiscardInPages(t *testing.T) {
 			return nil
 		}})
 		for i := range 250 {
-			put(t, in, event(fmt.Sprint(i)))
+			put(t, in, event(strconv.Itoa(i)))
 		}
 		stop := run(t, in)
 		time.Sleep(time.Second)

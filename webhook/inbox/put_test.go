@@ -67,8 +67,8 @@ func TestSameEvent(t *testing.T) {
 		"reused, unsigned":               {0, unsigned("a", "x"), unsigned("a", "y"), inbox.Reuse},
 		"ids that are stored alike":      {0, signed("a\x00", "x"), signed("a\xff", "x"), inbox.Stored},
 		"an id that looks like a hash":   {0, unsigned("", "x"), signed("x", "x"), inbox.Stored},
-		"the fingerprint and not a body": {0, print(signed("a", "x"), 1), print(signed("a", "y"), 1), inbox.Duplicate},
-		"fingerprints of the same body":  {0, print(signed("a", "x"), 1), print(signed("a", "x"), 2), inbox.Reuse},
+		"the fingerprint and not a body": {0, printed(signed("a", "x"), 1), printed(signed("a", "y"), 1), inbox.Duplicate},
+		"fingerprints of the same body":  {0, printed(signed("a", "x"), 1), printed(signed("a", "x"), 2), inbox.Reuse},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -83,7 +83,7 @@ func TestSameEvent(t *testing.T) {
 	}
 }
 
-func print(e inbox.Event, b byte) inbox.Event {
+func printed(e inbox.Event, b byte) inbox.Event {
 	e.Fingerprint[0] = b
 	return e
 }

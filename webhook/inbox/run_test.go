@@ -183,13 +183,13 @@ func (notRetryable) Error() string   { return "not retryable" }
 func (notRetryable) Retryable() bool { return false }
 
 // growing waits a second longer each time.
-type growing struct{ n time.Duration }
+type growing struct{ delay time.Duration }
 
-func (g *growing) Reset() { g.n = 0 }
+func (g *growing) Reset() { g.delay = 0 }
 
 func (g *growing) NextBackOff() time.Duration {
-	g.n++
-	return g.n * time.Second
+	g.delay += time.Second
+	return g.delay
 }
 
 func TestReasonIsStored(t *testing.T) {

@@ -59,8 +59,8 @@ type Store interface {
 
 	// Replay makes those events Pending and due now that are Done, Dead,
 	// Quarantined or Discarded, or Waiting if their lane is busy with another.
-	// Attempt and Crashes start anew, Replays grows by 1. It returns how many
-	// there were.
+	// Attempt and Crashes start anew, Replays grows by 1. seqs are in ascending
+	// order. It returns how many there were.
 	Replay(ctx context.Context, now time.Time, seqs []int64) (int, error)
 
 	// Discard makes those events Discarded that are Dead or Quarantined, and

@@ -25,8 +25,9 @@ type Postgres struct {
 
 	lanes, batches int64 // the first of their advisory locks
 
-	put, claim, extend, held string
-	doneBefore, deadBefore   string
+	put, claim, lockLeased, extend, held string
+	lanesOf, lockEnded                   string
+	doneBefore, deadBefore               string
 }
 
 // NewPostgres makes the tables, if they are not there, and a store of them. It
@@ -67,6 +68,10 @@ func NewPostgres(ctx context.Context, db *sql.DB, c Config) (*Postgres, error) {
 				JOIN unnest(string_to_array(?, ',')::bigint[], string_to_array(?, ',')::bigint[]) AS t (id, fence)
 					ON w.id = t.id AND w.fence = t.fence
 				WHERE w.state = 2 FOR UPDATE OF w SKIP LOCKED)`),
+		lockLeased: q.text(`SELECT id FROM {p}_work WHERE id = ? AND fence = ? AND state = 2 FOR UPDATE`),
+		lanesOf:    q.text(`SELECT lane FROM {p}_events WHERE lane IS NOT NULL AND id = ANY (string_to_array(?, ',')::bigint[])`),
+		lockEnded: q.text(`SELECT id FROM {p}_work WHERE ended IS NOT NULL AND id = ANY (string_to_array(?, ',')::bigint[])
+			ORDER BY id FOR UPDATE SKIP LOCKED`),
 		held: q.text(`SELECT id, fence FROM {p}_work WHERE state = 2 AND id = ANY (string_to_array(?, ',')::bigint[])`),
 
 		doneBefore: purge("state IN (4, 7)"),
@@ -135,15 +140,12 @@ func (p *Postgres) lock(ctx context.Context, tx *sql.Tx, locks []int64) error {
 	return err
 }
 
-// laneLocks are those that keep others from changing what is in lanes.
-func (p *Postgres) laneLocks(lanes ...inbox.Hash) []int64 {
-	var locks []int64
-	for _, lane := range lanes {
-		if lane != (inbox.Hash{}) {
-			locks = append(locks, stripe(p.lanes, lane, laneStripes))
-		}
+// laneLocks is the lock that keeps others from changing what is in a lane.
+func (p *Postgres) laneLocks(lane inbox.Hash) []int64 {
+	if lane == (inbox.Hash{}) {
+		return nil
 	}
-	return locks
+	return []int64{stripe(p.lanes, lane, laneStripes)}
 }
 
 // batchLocks are those of a Put of several events: two that have events in
@@ -264,16 +266,14 @@ func (p *Postgres) Extend(ctx context.Context, tokens []inbox.Token, until time.
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
 	held := make(map[int64]int64, len(tokens))
-	for rows.Next() {
+	err = each(rows, func() error {
 		var seq, fence int64
-		if err := rows.Scan(&seq, &fence); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&seq, &fence)
 		held[seq] = fence
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	var lost []inbox.Token
@@ -305,7 +305,7 @@ func (p *Postgres) Transact(ctx context.Context, now time.Time, token inbox.Toke
 		// The row is held until the end, so that nobody claims it, whatever
 		// becomes of the lease; but not the lane, which others need to put events.
 		var id int64
-		err := tx.QueryRowContext(ctx, "SELECT id FROM "+p.q.prefix+"_work WHERE id = $1 AND fence = $2 AND state = 2 FOR UPDATE", token.Seq, token.Fence).Scan(&id)
+		err := tx.QueryRowContext(ctx, p.lockLeased, token.Seq, token.Fence).Scan(&id)
 		if errors.Is(err, sql.ErrNoRows) {
 			return inbox.ErrStale
 		}
@@ -320,130 +320,4 @@ func (p *Postgres) Transact(ctx context.Context, now time.Time, token inbox.Toke
 		}
 		return p.q.finish(ctx, tx, now, token, inbox.Outcome{State: inbox.Done})
 	})
-}
-
-// Backlog counts the events that are not handled yet, see [inbox.Store].
-func (p *Postgres) Backlog(ctx context.Context, limit int) (n int, err error) {
-	err = p.db.QueryRowContext(ctx, p.q.backlog, limit).Scan(&n)
-	return n, err
-}
-
-// List returns the events that fit, see [inbox.Store]. Only State and After
-// spare it looking at all of them.
-func (p *Postgres) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error) {
-	return p.q.list(ctx, p.db, f)
-}
-
-// Stats counts the events, see [inbox.Store].
-func (p *Postgres) Stats(ctx context.Context) (inbox.Stats, error) { return p.q.stats(ctx, p.db) }
-
-// Replay has events handled again, see [inbox.Store].
-func (p *Postgres) Replay(ctx context.Context, now time.Time, seqs []int64) (int, error) {
-	return p.each(ctx, now, seqs, p.q.replayOne)
-}
-
-// Discard gives events up, see [inbox.Store].
-func (p *Postgres) Discard(ctx context.Context, now time.Time, seqs []int64) (int, error) {
-	return p.each(ctx, now, seqs, p.q.discardOne)
-}
-
-// each changes events in one transaction. It takes all lanes first: who holds a
-// lane and waits for a row could wait for one who holds the row and waits for
-// the lane.
-func (p *Postgres) each(ctx context.Context, now time.Time, seqs []int64, change func(context.Context, database, time.Time, int64) (bool, error)) (int, error) {
-	if len(seqs) == 0 {
-		return 0, context.Cause(ctx)
-	}
-	list := listOf(seqs)
-	n := 0
-	err := p.transaction(ctx, func(tx *sql.Tx) error {
-		lanes, err := p.lanesOf(ctx, tx, list)
-		if err != nil {
-			return err
-		}
-		if err := p.lock(ctx, tx, p.laneLocks(lanes...)); err != nil {
-			return err
-		}
-		free, err := p.freeOf(ctx, tx, list)
-		if err != nil {
-			return err
-		}
-		n = 0
-		for _, seq := range seqs {
-			if !free[seq] {
-				continue
-			}
-			ok, err := change(ctx, tx, now, seq)
-			if err != nil {
-				return err
-			}
-			if ok {
-				n++
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	return n, nil
-}
-
-// lanesOf returns the lanes of events.
-func (p *Postgres) lanesOf(ctx context.Context, tx *sql.Tx, list string) ([]inbox.Hash, error) {
-	rows, err := tx.QueryContext(ctx, "SELECT lane FROM "+p.q.prefix+"_events WHERE lane IS NOT NULL AND id = ANY (string_to_array($1, ',')::bigint[])", list)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var lanes []inbox.Hash
-	for rows.Next() {
-		var lane []byte
-		if err := rows.Scan(&lane); err != nil {
-			return nil, err
-		}
-		lanes = append(lanes, hashOf(lane))
-	}
-	return lanes, rows.Err()
-}
-
-// freeOf locks those events that have ended and that nobody else has locked.
-func (p *Postgres) freeOf(ctx context.Context, tx *sql.Tx, list string) (map[int64]bool, error) {
-	rows, err := tx.QueryContext(ctx, "SELECT id FROM "+p.q.prefix+"_work WHERE ended IS NOT NULL AND id = ANY (string_to_array($1, ',')::bigint[]) FOR UPDATE SKIP LOCKED", list)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	free := make(map[int64]bool)
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		free[id] = true
-	}
-	return free, rows.Err()
-}
-
-// Purge forgets old events, see [inbox.Store].
-func (p *Postgres) Purge(ctx context.Context, done, dead time.Time, limit int) (int, error) {
-	total := 0
-	for _, old := range []struct {
-		query  string
-		before time.Time
-	}{{p.doneBefore, done}, {p.deadBefore, dead}} {
-		if old.before.IsZero() {
-			continue
-		}
-		result, err := p.db.ExecContext(ctx, old.query, old.before.UnixMicro(), limit-total)
-		if err != nil {
-			return total, err
-		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			return total, err
-		}
-		total += int(n)
-	}
-	return total, nil
 }

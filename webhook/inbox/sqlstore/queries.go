@@ -32,7 +32,7 @@ func newQueries(d Dialect, prefix string) *queries {
 		&q.promote: `UPDATE {p}_work SET state = 1, due = ?
 			WHERE id = (SELECT min(id) FROM {p}_work WHERE lane = ?) AND state = 3`,
 		&q.busy:    `SELECT EXISTS (SELECT 1 FROM {p}_work WHERE lane = ?)`,
-		&q.known:   `SELECT dedupe, fingerprint, content FROM {p}_events WHERE dedupe = ? OR content = ?`,
+		&q.known:   `SELECT fingerprint, content FROM {p}_events WHERE dedupe = ? OR content = ?`,
 		&q.backlog: `SELECT count(*) FROM (SELECT 1 FROM {p}_work WHERE due IS NOT NULL LIMIT ?) AS waiting`,
 		&q.oldest: `SELECT received FROM {p}_events
 			WHERE id = (SELECT min(id) FROM {p}_work{due} WHERE due IS NOT NULL)`,
@@ -127,23 +127,18 @@ func (q *queries) conflict(ctx context.Context, db database, e *inbox.Entry) (pl
 	if err != nil {
 		return place{}, err
 	}
-	defer rows.Close()
-	reused := false
-	for rows.Next() {
-		var dedupe, fingerprint, content []byte
-		if err := rows.Scan(&dedupe, &fingerprint, &content); err != nil {
-			return place{}, err
-		}
-		sameContent := e.Content != (inbox.Hash{}) && hashOf(content) == e.Content
-		if sameContent || hashOf(fingerprint) == inbox.Hash(e.Fingerprint) {
-			return place{result: inbox.Duplicate}, nil
-		}
-		reused = true
-	}
-	if err := rows.Err(); err != nil || !reused {
+	known, same := false, false
+	err = each(rows, func() error {
+		var fingerprint, content []byte
+		err := rows.Scan(&fingerprint, &content)
+		known = true
+		same = same || hashOf(fingerprint) == e.Fingerprint || e.Content != (inbox.Hash{}) && hashOf(content) == e.Content
+		return err
+	})
+	switch {
+	case err != nil || !known:
 		return place{}, err
-	}
-	if e.Reuse == (inbox.Hash{}) {
+	case same || e.Reuse == (inbox.Hash{}):
 		return place{result: inbox.Duplicate}, nil
 	}
 	return place{result: inbox.Reuse, dedupe: e.Reuse}, nil
@@ -236,21 +231,19 @@ func (q *queries) stats(ctx context.Context, db database) (inbox.Stats, error) {
 	if err != nil {
 		return s, err
 	}
-	defer rows.Close()
 	fields := map[inbox.State]*int64{
 		inbox.Pending: &s.Pending, inbox.Leased: &s.Leased, inbox.Waiting: &s.Waiting, inbox.Dead: &s.Dead, inbox.Quarantined: &s.Quarantined,
 	}
-	for rows.Next() {
+	err = each(rows, func() error {
 		var state inbox.State
 		var n int64
-		if err := rows.Scan(&state, &n); err != nil {
-			return s, err
-		}
+		err := rows.Scan(&state, &n)
 		if field := fields[state]; field != nil {
 			*field = n
 		}
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	})
+	if err != nil {
 		return s, err
 	}
 	var received int64

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -84,34 +85,60 @@ func hashOf(b []byte) (h inbox.Hash) {
 	return h
 }
 
+// each calls scan for each of rows, which it closes.
+func each(rows *sql.Rows, scan func() error) (err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := scan(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// column reads rows of one value.
+func column[T any](rows *sql.Rows, err error) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	var all []T
+	err = each(rows, func() error {
+		var value T
+		err := rows.Scan(&value)
+		all = append(all, value)
+		return err
+	})
+	return all, err
+}
+
 // scanClaims reads rows of id, due, fence, attempts, crashes, replays and
 // eventColumns.
 func scanClaims(rows *sql.Rows) ([]inbox.Claim, error) {
-	defer rows.Close()
 	var claims []inbox.Claim
-	for rows.Next() {
+	err := each(rows, func() error {
 		var c inbox.Claim
 		var r eventRow
 		var due int64
 		targets := append([]any{&c.Seq, &due, &c.Fence, &c.Attempt, &c.Crashes, &c.Replays}, r.targets(&c.Event)...)
 		if err := rows.Scan(targets...); err != nil {
-			return nil, err
-		}
-		if err := r.fill(&c.Event); err != nil {
-			return nil, err
+			return err
 		}
 		c.Lane, c.Dedupe, c.Due = hashOf(r.lane), hashOf(r.dedupe), time.UnixMicro(due)
+		err := r.fill(&c.Event)
 		claims = append(claims, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return claims, rows.Err()
+	return claims, nil
 }
 
 // scanRecords reads rows of id, state, due, ended, attempts, crashes, replays,
 // reason, whether the lane is busy with it, and eventColumns.
 func scanRecords(rows *sql.Rows) ([]inbox.Record, error) {
-	defer rows.Close()
 	var records []inbox.Record
-	for rows.Next() {
+	err := each(rows, func() error {
 		var r inbox.Record
 		var row eventRow
 		var due, ended sql.NullInt64
@@ -119,10 +146,7 @@ func scanRecords(rows *sql.Rows) ([]inbox.Record, error) {
 			&r.Seq, &r.State, &due, &ended, &r.Attempt, &r.Crashes, &r.Replays, &r.Reason, &r.Holds,
 		}, row.targets(&r.Event)...)
 		if err := rows.Scan(targets...); err != nil {
-			return nil, err
-		}
-		if err := row.fill(&r.Event); err != nil {
-			return nil, err
+			return err
 		}
 		if due.Valid && due.Int64 != never {
 			r.Due = time.UnixMicro(due.Int64)
@@ -131,7 +155,12 @@ func scanRecords(rows *sql.Rows) ([]inbox.Record, error) {
 			r.Ended = time.UnixMicro(ended.Int64)
 		}
 		r.Holds = r.Holds && r.State == inbox.Dead
+		err := row.fill(&r.Event)
 		records = append(records, r)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return records, rows.Err()
+	return records, nil
 }

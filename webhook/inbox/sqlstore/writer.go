@@ -229,7 +229,7 @@ func (w *writer) begin(ctx context.Context) (*session, error) {
 		if _, err = s.exec(ctx, "BEGIN IMMEDIATE"); err == nil {
 			return s, nil
 		}
-		if w.broken(err); w.session != nil || !again {
+		if err = w.broken(err); w.session != nil || !again {
 			return nil, err
 		}
 	}
@@ -263,7 +263,7 @@ func (w *writer) drop() {
 	}
 	// SQLite keeps the locks of a closed connection while it has statements.
 	for _, stmt := range s.prepared {
-		stmt.Close()
+		_ = stmt.Close()
 	}
 	_ = s.Raw(func(any) error { return driver.ErrBadConn })
 }

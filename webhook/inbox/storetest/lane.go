@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -88,7 +89,7 @@ func testLaneRace(t *testing.T, s inbox.Store) {
 	for lane := range lanes {
 		wg.Go(func() {
 			for i := range events / lanes {
-				e := inLane(fmt.Sprintf("%d-%d", lane, i), fmt.Sprint(lane))
+				e := inLane(fmt.Sprintf("%d-%d", lane, i), strconv.Itoa(lane))
 				if _, err := s.Put(t.Context(), at(0), []inbox.Entry{e}); err != nil {
 					t.Errorf("put: %v", err)
 				}

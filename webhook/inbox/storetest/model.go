@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -72,17 +73,17 @@ func (m *model) put(t *testing.T) {
 	t.Helper()
 	var entries []inbox.Entry
 	for range 1 + m.rng.IntN(4) {
-		id := fmt.Sprint(m.rng.IntN(60))
+		id := strconv.Itoa(m.rng.IntN(60))
 		e := newEntry(id)
 		e.Fingerprint = hash("body", fmt.Sprint(id, m.rng.IntN(8)/7))
 		if m.rng.IntN(2) == 0 {
-			e.Content = hash("content", fmt.Sprint(m.rng.IntN(30)))
+			e.Content = hash("content", strconv.Itoa(m.rng.IntN(30)))
 		}
 		if m.rng.IntN(3) > 0 {
 			e.Reuse = hash("reuse", string(e.Fingerprint[8:]))
 		}
 		if m.rng.IntN(2) == 0 {
-			e.Key = fmt.Sprint(m.rng.IntN(4))
+			e.Key = strconv.Itoa(m.rng.IntN(4))
 			e.Lane = hash("lane", e.Key)
 		}
 		entries = append(entries, e)
@@ -125,21 +126,21 @@ func (m *model) finish(t *testing.T) {
 		Due:       at(m.now + m.rng.IntN(20)),
 		Hold:      m.rng.IntN(2) == 0,
 		GivenBack: m.rng.IntN(4) == 0,
-		Reason:    fmt.Sprint(m.rng.IntN(9)),
+		Reason:    strconv.Itoa(m.rng.IntN(9)),
 	}
 	require.Equal(t, m.model.Finish(t.Context(), at(m.now), p.model, o), m.real.Finish(t.Context(), at(m.now), p.real, o))
 }
 
 func (m *model) extend(t *testing.T) {
 	t.Helper()
-	var real, mod []inbox.Token
+	var own, mod []inbox.Token
 	for _, p := range m.leased {
-		real, mod = append(real, p.real), append(mod, p.model)
+		own, mod = append(own, p.real), append(mod, p.model)
 	}
 	until := at(m.now + 60)
 	want, err := m.model.Extend(t.Context(), mod, until)
 	require.NoError(t, err)
-	got, err := m.real.Extend(t.Context(), real, until)
+	got, err := m.real.Extend(t.Context(), own, until)
 	require.NoError(t, err)
 	require.Len(t, got, len(want))
 	m.leased = slices.DeleteFunc(m.leased, func(p pair) bool {
@@ -158,10 +159,10 @@ func (m *model) change(t *testing.T) {
 	got, err := m.real.List(t.Context(), f)
 	require.NoError(t, err)
 	require.Len(t, got, len(want))
-	var real, mod []int64
+	var own, mod []int64
 	for i := range want {
 		if m.rng.IntN(4) == 0 {
-			real, mod = append(real, got[i].Seq), append(mod, want[i].Seq)
+			own, mod = append(own, got[i].Seq), append(mod, want[i].Seq)
 		}
 	}
 	discard := m.rng.IntN(3) == 0
@@ -174,7 +175,7 @@ func (m *model) change(t *testing.T) {
 		require.NoError(t, err)
 		return n
 	}
-	require.Equal(t, do(m.model, mod), do(m.real, real))
+	require.Equal(t, do(m.model, mod), do(m.real, own))
 }
 
 func (m *model) purge(t *testing.T) {

@@ -1,0 +1,87 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/holdfast-go/holdfast/webhook/inbox"
+)
+
+// Backlog counts the events that are not handled yet, see [inbox.Store].
+func (s *SQLite) Backlog(ctx context.Context, limit int) (n int, err error) {
+	err = s.db.QueryRowContext(ctx, s.q.backlog, limit).Scan(&n)
+	return n, err
+}
+
+// List returns the events that fit, see [inbox.Store]. Only State and After
+// spare it looking at all of them.
+func (s *SQLite) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error) {
+	return s.q.list(ctx, s.db, f)
+}
+
+// Stats counts the events, see [inbox.Store].
+func (s *SQLite) Stats(ctx context.Context) (inbox.Stats, error) { return s.q.stats(ctx, s.db) }
+
+// Replay has events handled again, see [inbox.Store].
+func (s *SQLite) Replay(ctx context.Context, now time.Time, seqs []int64) (int, error) {
+	return s.each(ctx, now, seqs, s.q.replayOne)
+}
+
+// Discard gives events up, see [inbox.Store].
+func (s *SQLite) Discard(ctx context.Context, now time.Time, seqs []int64) (int, error) {
+	return s.each(ctx, now, seqs, s.q.discardOne)
+}
+
+func (s *SQLite) each(ctx context.Context, now time.Time, seqs []int64, change func(context.Context, database, time.Time, int64) (bool, error)) (int, error) {
+	n := 0
+	err := s.writer.do(ctx, 0, func(ctx context.Context, session *session) error {
+		n = 0
+		for _, seq := range seqs {
+			ok, err := change(ctx, session, now, seq)
+			if err != nil {
+				return err
+			}
+			if ok {
+				n++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// Purge forgets old events, see [inbox.Store].
+func (s *SQLite) Purge(ctx context.Context, done, dead time.Time, limit int) (int, error) {
+	n := 0
+	err := s.writer.do(ctx, 0, func(ctx context.Context, session *session) error {
+		n = 0
+		for _, old := range []struct {
+			query  string
+			before time.Time
+		}{{s.doneBefore, done}, {s.deadBefore, dead}} {
+			if old.before.IsZero() {
+				continue
+			}
+			ids, err := column[int64](session.QueryContext(ctx, old.query, old.before.UnixMicro(), limit-n))
+			if err != nil {
+				return err
+			}
+			for _, id := range ids {
+				for _, table := range []string{"_work", "_events"} {
+					if _, err := session.exec(ctx, "DELETE FROM "+s.q.prefix+table+" WHERE id = ?", id); err != nil {
+						return err
+					}
+				}
+			}
+			n += len(ids)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
