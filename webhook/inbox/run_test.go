@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -374,4 +375,43 @@ func TestRunRefuses(t *testing.T) {
 		stop = run(t, in)
 		stop()
 	})
+}
+
+// TestRunClaimsNoMoreThanItHandles looks at how much of a backlog is in memory.
+func TestRunClaimsNoMoreThanItHandles(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := &claimCounter{Store: inbox.NewMemory()}
+		in := newInbox(t, inbox.Config{Store: store, Workers: 8, Handle: func(context.Context, *inbox.Delivery) error {
+			time.Sleep(time.Millisecond)
+			return nil
+		}})
+		const events = 5000
+		for i := range events {
+			put(t, in, event(strconv.Itoa(i)))
+		}
+		stop := run(t, in)
+		time.Sleep(time.Minute)
+		stop()
+		require.Zero(t, store.claimed.Load())
+		require.EqualValues(t, 8, store.most.Load())
+		n, err := store.Backlog(t.Context(), 1)
+		require.NoError(t, err)
+		require.Zero(t, n)
+	})
+}
+
+type claimCounter struct {
+	inbox.Store
+	claimed, most atomic.Int64
+}
+
+func (c *claimCounter) Claim(ctx context.Context, now, until time.Time, limit int) ([]inbox.Claim, error) {
+	claims, err := c.Store.Claim(ctx, now, until, limit)
+	c.most.Store(max(c.most.Load(), c.claimed.Add(int64(len(claims)))))
+	return claims, err
+}
+
+func (c *claimCounter) Finish(ctx context.Context, now time.Time, token inbox.Token, o inbox.Outcome) error {
+	c.claimed.Add(-1)
+	return c.Store.Finish(ctx, now, token, o)
 }

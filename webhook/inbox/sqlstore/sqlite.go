@@ -19,8 +19,8 @@ type SQLite struct {
 	db     *sql.DB
 	writer *writer
 
-	insertEvent, insertWork, due, lease string
-	doneBefore, deadBefore              string
+	insertEvent, due, lease string
+	doneBefore, deadBefore  string
 }
 
 // NewSQLite makes the tables, if they are not there, and a store of them. The
@@ -43,11 +43,10 @@ func NewSQLite(ctx context.Context, db *sql.DB, c Config) (*SQLite, error) {
 	}
 	q := newQueries(SQLiteDialect, c.Prefix)
 	s := &SQLite{
-		q: q, db: db, writer: &writer{db: db, setUp: setUpSQLite},
+		q: q, db: db, writer: &writer{db: db, setUp: setUpSQLite, work: newWorkInserts(q)},
 		insertEvent: q.text(`INSERT INTO {p}_events
 			(dedupe, content, lane, fingerprint, source, event_id, id_signed, type, ordering_key, received, header, body)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
-		insertWork: q.text(`INSERT INTO {p}_work (id, state, due, lane, ended) VALUES (?, ?, ?, ?, ?)`),
 		due: q.text(`SELECT w.id, w.due, w.fence + 1, w.attempts + 1, w.crashes + (w.state = 2), w.replays, ` + eventColumns + `
 			FROM {p}_work w JOIN {p}_events e ON e.id = w.id WHERE w.due <= ? ORDER BY w.due, w.id LIMIT ?`),
 		lease: q.text(`UPDATE {p}_work SET state = 2, due = ?, fence = fence + 1, attempts = attempts + 1,
@@ -55,7 +54,7 @@ func NewSQLite(ctx context.Context, db *sql.DB, c Config) (*SQLite, error) {
 		doneBefore: q.text(`SELECT id FROM {p}_work WHERE ended < ? AND state IN (4, 7) LIMIT ?`),
 		deadBefore: q.text(`SELECT id FROM {p}_work WHERE ended < ? AND state IN (5, 6) AND lane IS NULL LIMIT ?`),
 	}
-	err := s.writer.do(ctx, 0, func(ctx context.Context, session *session) error {
+	err := s.writer.do(ctx, func(ctx context.Context, session *session) error {
 		// Not prepared: the statements refer to tables that others have made.
 		return migrate(ctx, session.Conn, SQLiteDialect, c)
 	})
@@ -70,8 +69,16 @@ const synchronousFull = 2
 
 // setUpSQLite makes a connection durable.
 func setUpSQLite(ctx context.Context, conn *sql.Conn) error {
-	if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout = 5000"); err != nil {
-		return err
+	for _, pragma := range []string{
+		"busy_timeout = 5000",
+		// In pages. The index of hashes is written all over: the more batches are
+		// moved from the log to the file at a time, the fewer pages are moved
+		// again and again. The log grows to 32 MB for that.
+		"wal_autocheckpoint = 8000",
+	} {
+		if _, err := conn.ExecContext(ctx, "PRAGMA "+pragma); err != nil {
+			return err
+		}
 	}
 	var mode string
 	if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
@@ -112,7 +119,7 @@ func (s *SQLite) Put(ctx context.Context, now time.Time, entries []inbox.Entry) 
 		size += len(entries[i].Body)
 	}
 	results := make([]inbox.Result, len(entries))
-	err := s.writer.do(ctx, size, func(ctx context.Context, session *session) error {
+	err := s.writer.wait(ctx, &job{size: size, puts: true, run: func(ctx context.Context, session *session) error {
 		for i := range own {
 			var err error
 			if results[i], err = s.put(ctx, session, now, &own[i]); err != nil {
@@ -120,7 +127,7 @@ func (s *SQLite) Put(ctx context.Context, now time.Time, entries []inbox.Entry) 
 			}
 		}
 		return nil
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -145,12 +152,15 @@ func (s *SQLite) put(ctx context.Context, db *session, now time.Time, e *inbox.E
 		if id == 0 {
 			return inbox.Duplicate, nil
 		}
-		_, err = db.exec(ctx, s.insertWork, id, int(inbox.Quarantined), nil, nil, now.UnixMicro())
-		return inbox.Reuse, err
+		db.waiting = append(db.waiting, workRow{id, int(inbox.Quarantined), nil, nil, now.UnixMicro()})
+		return inbox.Reuse, nil
 	}
 	state, due := inbox.Pending, now.UnixMicro()
 	if e.Lane != (inbox.Hash{}) {
 		var busy bool
+		if err := s.writer.work.flush(ctx, db); err != nil {
+			return 0, err
+		}
 		if err := db.QueryRowContext(ctx, s.q.busy, e.Lane[:]).Scan(&busy); err != nil {
 			return 0, err
 		}
@@ -158,8 +168,8 @@ func (s *SQLite) put(ctx context.Context, db *session, now time.Time, e *inbox.E
 			state, due = inbox.Waiting, never
 		}
 	}
-	_, err = db.exec(ctx, s.insertWork, id, int(state), due, blob(e.Lane), nil)
-	return inbox.Stored, err
+	db.waiting = append(db.waiting, workRow{id, int(state), due, blob(e.Lane), nil})
+	return inbox.Stored, nil
 }
 
 // insert returns the number of the event, 0 if there is one like it.
@@ -181,7 +191,7 @@ func (s *SQLite) insert(ctx context.Context, db *session, e *inbox.Entry, p plac
 // Claim takes events that are due, see [inbox.Store].
 func (s *SQLite) Claim(ctx context.Context, now, until time.Time, limit int) ([]inbox.Claim, error) {
 	var claims []inbox.Claim
-	err := s.writer.do(ctx, 0, func(ctx context.Context, session *session) error {
+	err := s.writer.do(ctx, func(ctx context.Context, session *session) error {
 		rows, err := session.QueryContext(ctx, s.due, now.UnixMicro(), limit)
 		if err != nil {
 			return err
@@ -205,7 +215,7 @@ func (s *SQLite) Claim(ctx context.Context, now, until time.Time, limit int) ([]
 // Extend moves the ends of leases, see [inbox.Store].
 func (s *SQLite) Extend(ctx context.Context, tokens []inbox.Token, until time.Time) ([]inbox.Token, error) {
 	var lost []inbox.Token
-	err := s.writer.do(ctx, 0, func(ctx context.Context, session *session) error {
+	err := s.writer.do(ctx, func(ctx context.Context, session *session) error {
 		lost = nil
 		for _, t := range tokens {
 			err := changed(session.exec(ctx, s.q.extend, until.UnixMicro(), t.Seq, t.Fence))
@@ -226,7 +236,7 @@ func (s *SQLite) Extend(ctx context.Context, tokens []inbox.Token, until time.Ti
 // Finish ends a lease, see [inbox.Store].
 func (s *SQLite) Finish(ctx context.Context, now time.Time, token inbox.Token, o inbox.Outcome) error {
 	stale := false
-	err := s.writer.do(ctx, 0, func(ctx context.Context, session *session) error {
+	err := s.writer.do(ctx, func(ctx context.Context, session *session) error {
 		err := s.q.finish(ctx, session, now, token, o)
 		if stale = errors.Is(err, inbox.ErrStale); stale {
 			return nil // nothing was changed: no reason to undo what others write

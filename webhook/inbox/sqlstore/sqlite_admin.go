@@ -34,7 +34,7 @@ func (s *SQLite) Discard(ctx context.Context, now time.Time, seqs []int64) (int,
 
 func (s *SQLite) each(ctx context.Context, now time.Time, seqs []int64, change func(context.Context, database, time.Time, int64) (bool, error)) (int, error) {
 	n := 0
-	err := s.writer.do(ctx, 0, func(ctx context.Context, session *session) error {
+	err := s.writer.do(ctx, func(ctx context.Context, session *session) error {
 		n = 0
 		for _, seq := range seqs {
 			ok, err := change(ctx, session, now, seq)
@@ -56,7 +56,7 @@ func (s *SQLite) each(ctx context.Context, now time.Time, seqs []int64, change f
 // Purge forgets old events, see [inbox.Store].
 func (s *SQLite) Purge(ctx context.Context, done, dead time.Time, limit int) (int, error) {
 	n := 0
-	err := s.writer.do(ctx, 0, func(ctx context.Context, session *session) error {
+	err := s.writer.do(ctx, func(ctx context.Context, session *session) error {
 		n = 0
 		for _, old := range []struct {
 			query  string

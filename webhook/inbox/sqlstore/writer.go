@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"runtime"
 	"sync"
 )
 
@@ -21,6 +22,7 @@ const (
 // many share the cost of the disk.
 type writer struct {
 	db    *sql.DB
+	work  workInserts
 	setUp func(ctx context.Context, conn *sql.Conn) error
 
 	mu      sync.Mutex
@@ -35,11 +37,14 @@ type writer struct {
 type session struct {
 	*sql.Conn
 	prepared map[string]*sql.Stmt
+	waiting  []workRow // not inserted yet
 }
 
 // job is something to be written.
 type job struct {
 	size int
+	// puts says that it may leave rows in session.waiting.
+	puts bool
 	// over is closed when nobody waits for the job any more.
 	over <-chan struct{}
 	// run writes. It can be called twice, of which only the second time counts.
@@ -56,8 +61,13 @@ var errClosed = errors.New("sqlstore: the store is closed")
 
 // do has run called in a transaction, and returns when that is durable, or ctx
 // is over: then it may be committed or not.
-func (w *writer) do(ctx context.Context, size int, run func(context.Context, *session) error) error {
-	j := &job{size: size, over: ctx.Done(), run: run, done: make(chan error, 1)}
+func (w *writer) do(ctx context.Context, run func(context.Context, *session) error) error {
+	return w.wait(ctx, &job{run: run})
+}
+
+// wait is do for a job.
+func (w *writer) wait(ctx context.Context, j *job) error {
+	j.over, j.done = ctx.Done(), make(chan error, 1)
 	if err := w.enqueue(ctx, j); err != nil {
 		return err
 	}
@@ -98,13 +108,13 @@ func (w *writer) enqueue(ctx context.Context, j *job) error {
 	w.queue = append(w.queue, j)
 	if !w.running {
 		w.running = true
-		go w.work()
+		go w.loop()
 	}
 	return nil
 }
 
-// work runs as long as there is something to do.
-func (w *writer) work() {
+// loop runs as long as there is something to do.
+func (w *writer) loop() {
 	for {
 		batch := w.next()
 		if batch == nil {
@@ -112,6 +122,9 @@ func (w *writer) work() {
 		}
 		if batch[0].alone == nil {
 			w.commit(batch)
+			// Those who were told now may have more, which is worth a commit for
+			// all of them and not only for the first.
+			runtime.Gosched()
 			continue
 		}
 		s, err := w.connect()
@@ -208,9 +221,17 @@ func (w *writer) transaction(jobs []*job) error {
 		return err
 	}
 	for _, j := range jobs {
+		if !j.puts {
+			if err := w.work.flush(ctx, s); err != nil {
+				return w.rollback(ctx, s, err)
+			}
+		}
 		if err := j.run(ctx, s); err != nil {
 			return w.rollback(ctx, s, err)
 		}
+	}
+	if err := w.work.flush(ctx, s); err != nil {
+		return w.rollback(ctx, s, err)
 	}
 	if _, err := s.exec(ctx, "COMMIT"); err != nil {
 		return w.rollback(ctx, s, err)
@@ -238,6 +259,7 @@ func (w *writer) begin(ctx context.Context) (*session, error) {
 // rollback ends a transaction that has failed. If that fails, too, except that
 // SQLite has done so already, the connection is given up.
 func (w *writer) rollback(ctx context.Context, s *session, err error) error {
+	s.waiting = s.waiting[:0]
 	_, failed := s.exec(ctx, "ROLLBACK")
 	if failed != nil {
 		w.drop()
