@@ -188,8 +188,7 @@ func (in *Inbox) each(ctx context.Context, op string, f Filter, change func(cont
 }
 
 // Stats counts the events in the store. On a database it takes time that grows
-// with the number of events that are not Done: a tenth of a second for some
-// hundred thousand.
+// with the number of events that are not Done.
 func (in *Inbox) Stats(ctx context.Context) (Stats, error) {
 	stats, err := in.config.Store.Stats(ctx)
 	if err != nil {

@@ -170,6 +170,9 @@ func (w *writer) connect() (*session, error) {
 	if w.session != nil {
 		return w.session, nil
 	}
+	if w.isClosed() {
+		return nil, errClosed // to jobs that came before the end, but behind it
+	}
 	ctx := context.Background()
 	conn, err := w.db.Conn(ctx)
 	if err != nil {
@@ -283,11 +286,22 @@ func (w *writer) drop() {
 	if s == nil || s.Raw(func(any) error { return nil }) != nil {
 		return // database/sql has closed it already
 	}
-	// SQLite keeps the locks of a closed connection while it has statements.
+	s.closeStatements()
+	_ = s.Raw(func(any) error { return driver.ErrBadConn })
+}
+
+// closeStatements must come before the end of a connection, which keeps its locks
+// and its memory as long as it has statements.
+func (s *session) closeStatements() {
 	for _, stmt := range s.prepared {
 		_ = stmt.Close()
 	}
-	_ = s.Raw(func(any) error { return driver.ErrBadConn })
+}
+
+func (w *writer) isClosed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed
 }
 
 // close waits for what is being written, and gives the connection back.
@@ -297,6 +311,7 @@ func (w *writer) close(ctx context.Context) error {
 		w.closed = true
 		w.mu.Unlock()
 		w.session = nil
+		s.closeStatements()
 		return s.Close()
 	})
 }
