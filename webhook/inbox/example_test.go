@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"time"
 
+	"github.com/holdfast-go/holdfast/webhook"
 	"github.com/holdfast-go/holdfast/webhook/inbox"
+	"github.com/holdfast-go/holdfast/webhook/webhooktest"
 )
 
 // An event is handled after it was acknowledged, and tried again when that
@@ -36,6 +39,46 @@ func ExampleInbox() {
 	// [stored] <nil>
 	// [duplicate] <nil>
 	// attempt 1 at evt_1: {"paid":true}
+}
+
+// A webhook.Receiver verifies, and answers when the events are stored: 503 if
+// they could not be.
+func ExampleInbox_receiver() {
+	in, err := inbox.New(inbox.Config{Store: inbox.NewMemory()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	signer, _ := webhooktest.New(webhooktest.Config{Scheme: webhook.Stripe()})
+	verifier, _ := webhook.New(webhook.Config{Scheme: webhook.Stripe(), Keys: []webhook.Key{signer.Key()}})
+	receiver, err := webhook.NewReceiver(webhook.ReceiverConfig{Verifier: verifier})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	handler := receiver.Handler(func(ctx context.Context, events []webhook.Event) error {
+		all := make([]inbox.Event, len(events))
+		for i, e := range events {
+			all[i] = inbox.Event{
+				Source: e.Source, ID: e.ID, IDSigned: e.IDSigned, Type: e.Type,
+				Body: e.Body, Header: e.Header, Received: e.Received, Fingerprint: e.Fingerprint(),
+			}
+		}
+		results, err := in.Put(ctx, all...)
+		fmt.Println(results, err)
+		return err
+	})
+	for range 2 {
+		req, _ := signer.Request("https://example.com/hooks/stripe", []byte(`{"id":"evt_1","type":"invoice.paid"}`), time.Now())
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, req)
+		fmt.Println(recorder.Code)
+	}
+	// Output:
+	// [stored] <nil>
+	// 204
+	// [duplicate] <nil>
+	// 204
 }
 
 // What a handler returns says when an event is tried again, and whether.
