@@ -158,8 +158,9 @@ func (w *worker) start(handlers context.Context, claims []Claim) (alone bool) {
 		return true
 	}
 	for i := range claims {
+		c := claims[i] // alone: it must not keep the bodies of the others
 		w.busy.Add(1)
-		w.handlers.Go(func() { w.handle(handlers, &claims[i]) })
+		w.handlers.Go(func() { w.handle(handlers, &c) })
 	}
 	return alone
 }
