@@ -68,9 +68,10 @@
 // 529, a 403 or 503 with evidence that a limit was the reason, and what
 // Config.Check finds. It holds for its Retry-After; without one, until the quota
 // that is spent starts anew; without either, for a random time of at most a
-// second, which doubles with each throttle in a row. Afterwards one call goes,
-// and each answer lets one more be under way, so those who waited do not rush
-// out together. A hold is never shortened by a later answer.
+// second, which doubles with each throttle, up to eight seconds if calls are
+// served in between, and up to Config.MaxRetryAfter if none is. Afterwards one
+// call goes, and each answer lets one more be under way, so those who waited do
+// not rush out together. A hold is never shortened by a later answer.
 //
 // No wait for a server is longer than Config.MaxRetryAfter. If the server asks
 // for more, those who wait and those who come are refused at once with the
@@ -110,28 +111,29 @@
 // make no difference.
 //
 //	server                         pace       alone       peak  with a foreigner  four replicas
-//	fixed window                   Spread     575 / 0       20  403 / 0 / 183     600 / 12
-//	fixed window                   Burst      600 / 0       82  552 / 6 / 48      600 / 117
-//	fixed window                   Threshold  594 / 0       63  471 / 4 / 128     600 / 43
-//	sliding window                 Spread     536 / 0       13  377 / 5 / 176     561 / 62
-//	sliding window                 Burst      560 / 0       83  517 / 5 / 80      600 / 104
-//	sliding window                 Threshold  563 / 4       66  419 / 10 / 136    554 / 34
-//	sliding window, IETF draft 10  Spread     532 / 0       17  381 / 2 / 178     573 / 70
-//	sliding window, IETF draft 10  Burst      597 / 0       79  531 / 7 / 69      600 / 116
-//	sliding window, IETF draft 10  Threshold  579 / 0       64  449 / 11 / 120    599 / 44
-//	token bucket                   Spread     643 / 0       42  467 / 0 / 183     678 / 0
-//	token bucket                   Burst      690 / 0       68  510 / 0 / 182     686 / 243
-//	token bucket                   Threshold  671 / 0       59  489 / 0 / 183     679 / 3
-//	token bucket, rate told        Spread     626 / 0       49  513 / 2 / 180     693 / 83
-//	token bucket, rate told        Burst      690 / 0       68  517 / 7 / 175     694 / 80
-//	token bucket, rate told        Threshold  673 / 0       59  514 / 5 / 178     695 / 78
-//	GCRA                           Spread     602 / 0       19  422 / 0 / 183     613 / 12
-//	GCRA                           Burst      610 / 0       21  429 / 1 / 181     614 / 102
-//	GCRA                           Threshold  607 / 0       21  424 / 0 / 183     615 / 82
+//	fixed window                   Spread     575 / 0     20    403 / 0 / 183     600 / 12
+//	fixed window                   Burst      600 / 0     84    549 / 8 / 50      600 / 119
+//	fixed window                   Threshold  594 / 0     63    470 / 5 / 129     600 / 39
+//	sliding window                 Spread     536 / 0     13    377 / 5 / 176     585 / 85
+//	sliding window                 Burst      554 / 0     80    513 / 6 / 82      536 / 101
+//	sliding window                 Threshold  563 / 4     66    415 / 11 / 138    548 / 28
+//	sliding window, IETF draft 10  Spread     534 / 0     18    381 / 3 / 178     570 / 85
+//	sliding window, IETF draft 10  Burst      598 / 0     82    527 / 6 / 72      600 / 118
+//	sliding window, IETF draft 10  Threshold  585 / 1     64    442 / 8 / 122     592 / 39
+//	token bucket                   Spread     643 / 0     42    467 / 0 / 183     678 / 0
+//	token bucket                   Burst      690 / 0     68    510 / 0 / 182     694 / 274
+//	token bucket                   Threshold  671 / 0     59    489 / 0 / 183     679 / 3
+//	token bucket, rate told        Spread     626 / 0     49    513 / 2 / 180     696 / 123
+//	token bucket, rate told        Burst      690 / 0     68    517 / 7 / 175     697 / 129
+//	token bucket, rate told        Threshold  673 / 0     59    514 / 5 / 178     694 / 113
+//	GCRA                           Spread     602 / 0     19    422 / 0 / 183     613 / 11
+//	GCRA                           Burst      610 / 0     21    428 / 1 / 180     617 / 118
+//	GCRA                           Threshold  607 / 0     21    424 / 0 / 183     617 / 83
 //
 // So a window that slides is used to less than 90 % by Spread: a request on its
 // way, which may be counted or not, counts twice there all the time. There, and
-// where a bucket tells its rate, a tenth of what replicas send is refused.
+// where a bucket tells its rate, about a seventh of what four replicas send is
+// refused.
 //
 // # Tokens that come back
 //

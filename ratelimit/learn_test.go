@@ -263,3 +263,25 @@ func TestTroubleHoldsWithoutBackoff(t *testing.T) {
 		require.Equal(t, time.Second+11*ms, time.Since(begin), "ten at once, the others at the rate")
 	})
 }
+
+// Refusals that say nothing hold the key for longer each time, but not for longer
+// than eight seconds while something is served between them. A rate a little above
+// the server's limit would come to a standstill otherwise.
+func TestThrottlesNowAndThenDoNotGrow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var holds []time.Duration
+		var steps []rttest.Step
+		for range 12 {
+			steps = append(steps, rttest.Step{Status: 429}, rttest.Step{})
+		}
+		l := newLimiter(t, ratelimit.Config{Rate: 1000, Hooks: ratelimit.Hooks{
+			Hold: func(h ratelimit.Hold) { holds = append(holds, h.For) },
+		}})
+		send(t, l, rttest.NewScript(steps...), "api.example.com", len(steps))
+		require.Len(t, holds, 12)
+		for _, hold := range holds {
+			require.LessOrEqual(t, hold, 8*time.Second)
+		}
+	})
+}

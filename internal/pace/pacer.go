@@ -145,6 +145,7 @@ func (p *Pacer) hear(now time.Duration, t *Ticket) {
 	if t.throttled || t.epoch != p.epoch {
 		return
 	}
+	p.strikes = min(p.strikes, maxServed)
 	if p.ramp > 0 {
 		p.moved = now
 		if p.ramp++; p.ramp <= rampEnd {
