@@ -2,6 +2,7 @@ package measure_test
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"testing"
 
@@ -16,16 +17,21 @@ var sink *[64]byte
 // Not parallel: allocations of other tests would count.
 func TestTake(t *testing.T) {
 	const n = 1000
-	s, err := measure.Take(func(n int) error {
-		for range 3 * n {
-			sink = new([64]byte)
-		}
-		return nil
-	}, n)
-	require.NoError(t, err)
-	require.EqualValues(t, 3, s.Allocs)
-	require.EqualValues(t, 3*64, s.Bytes)
-	require.Positive(t, s.Nanos)
+	// What the runtime allocates for itself meanwhile counts too, now and then.
+	least := measure.Sample{Allocs: math.MaxUint64, Bytes: math.MaxUint64}
+	for range 10 {
+		s, err := measure.Take(func(n int) error {
+			for range 3 * n {
+				sink = new([64]byte)
+			}
+			return nil
+		}, n)
+		require.NoError(t, err)
+		require.Positive(t, s.Nanos)
+		least.Allocs, least.Bytes = min(least.Allocs, s.Allocs), min(least.Bytes, s.Bytes)
+	}
+	require.EqualValues(t, 3, least.Allocs)
+	require.EqualValues(t, 3*64, least.Bytes)
 }
 
 func TestTakeError(t *testing.T) {
