@@ -17,6 +17,7 @@ import (
 	"maps"
 	"net"
 	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,7 @@ func payload(t testing.TB, members map[string]string) string {
 			list = append(list, fmt.Sprintf("%q:%s", name, value))
 		}
 	}
+	slices.Sort(list) // the processes of a fuzz test must make the same
 	return "{" + strings.Join(list, ",") + "}"
 }
 
