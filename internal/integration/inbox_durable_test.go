@@ -224,7 +224,7 @@ func TestInboxImpatientPut(t *testing.T) {
 	gone := errors.New("gone")
 	cancel(gone)
 	require.ErrorIs(t, <-ended, gone)
-	copy(body, "XXXXXXXXXX")
+	copy(body, "scribbled!")
 	close(open)
 	results, err := in.Put(t.Context(), inbox.Event{Source: "test", ID: "a", IDSigned: true, Body: []byte("as it came")})
 	require.NoError(t, err)
