@@ -58,9 +58,7 @@ func TestNewerTokenInTheStoreWins(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				server := authtest.NewServer(authtest.ServerConfig{})
-				defer server.Close()
+			withServer(t, func(t *testing.T, server *authtest.Server) {
 				store := lockless{loggedIn(t, server)}
 				r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
 				defer r.Close()
@@ -82,9 +80,7 @@ func TestNewerTokenInTheStoreWins(t *testing.T) {
 func TestStoreIsDown(t *testing.T) {
 	t.Parallel()
 	down := errors.New("the disk is full")
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
+	withServer(t, func(t *testing.T, server *authtest.Server) {
 		store := loggedIn(t, server)
 		var failures atomic.Int64
 		r := newRefresher(t, server, oauth.RefreshConfig{Store: store, Hooks: oauth.RefreshHooks{StoreFailed: func(err error) {
@@ -129,12 +125,7 @@ func TestStoreIsDownAtTheStart(t *testing.T) {
 	for _, part := range []func(*flaky) *atomic.Pointer[error]{
 		func(f *flaky) *atomic.Pointer[error] { return &f.load }, func(f *flaky) *atomic.Pointer[error] { return &f.lock },
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			server := authtest.NewServer(authtest.ServerConfig{})
-			defer server.Close()
-			store := loggedIn(t, server)
-			r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
-			defer r.Close()
+		refreshing(t, oauth.RefreshConfig{}, func(t *testing.T, server *authtest.Server, store *flaky, r *oauth.Refresher) {
 			part(store).Store(&down)
 			_, err := r.Token(t.Context())
 			require.Equal(t, auth.Transient, tokenError(t, err).Kind)
@@ -150,9 +141,7 @@ func TestStoreIsDownAtTheStart(t *testing.T) {
 func TestCloseEndsTheSaving(t *testing.T) {
 	t.Parallel()
 	down := errors.New("the disk is full")
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
+	withServer(t, func(t *testing.T, server *authtest.Server) {
 		store := loggedIn(t, server)
 		r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
 		store.save.Store(&down)
@@ -166,12 +155,7 @@ func TestCloseEndsTheSaving(t *testing.T) {
 
 func TestLockThatNobodyGivesUp(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
-		store := loggedIn(t, server)
-		r := newRefresher(t, server, oauth.RefreshConfig{Store: store, Timeout: 20 * time.Second})
-		defer r.Close()
+	refreshing(t, oauth.RefreshConfig{Timeout: 20 * time.Second}, func(t *testing.T, server *authtest.Server, store *flaky, r *oauth.Refresher) {
 		unlock, err := store.Lock(t.Context(), family, time.Hour)
 		require.NoError(t, err)
 		before := time.Now()
@@ -190,9 +174,7 @@ func TestLockThatNobodyGivesUp(t *testing.T) {
 // not make a Refresher go on without the lock that somebody else has.
 func TestLockHeldByAnotherIsNoFailureOfTheStore(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
+	withServer(t, func(t *testing.T, server *authtest.Server) {
 		store := loggedIn(t, server)
 		r := newRefresher(t, server, oauth.RefreshConfig{Store: store, Timeout: 20 * time.Second, Hooks: oauth.RefreshHooks{
 			StoreFailed: func(err error) { t.Error(err) },
@@ -223,9 +205,7 @@ func (s *restless) Load(context.Context, string) (oauth.Record, error) {
 
 func TestRestlessStore(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
+	withServer(t, func(t *testing.T, server *authtest.Server) {
 		r := newRefresher(t, server, oauth.RefreshConfig{Store: new(restless)})
 		defer r.Close()
 		_, err := r.Token(t.Context())

@@ -27,9 +27,37 @@ func old(refresh string) *auth.Token {
 func loggedIn(t testing.TB, s *authtest.Server) *flaky {
 	t.Helper()
 	store := new(flaky)
+	logIn(t, s, store)
+	return store
+}
+
+// logIn saves the token of a new login, which has expired.
+func logIn(t testing.TB, s *authtest.Server, store oauth.Store) {
+	t.Helper()
 	_, err := store.Save(t.Context(), family, oauth.Record{Token: old(s.Login())})
 	require.NoError(t, err)
-	return store
+}
+
+// withServer runs f in a bubble in which there is an authorization server.
+func withServer(t *testing.T, f func(*testing.T, *authtest.Server)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		server := authtest.NewServer(authtest.ServerConfig{})
+		defer server.Close()
+		f(t, server)
+	})
+}
+
+// refreshing runs f in a bubble with a Refresher, whose store has a login.
+func refreshing(t *testing.T, c oauth.RefreshConfig, f func(*testing.T, *authtest.Server, *flaky, *oauth.Refresher)) {
+	t.Helper()
+	withServer(t, func(t *testing.T, server *authtest.Server) {
+		store := loggedIn(t, server)
+		c.Store = store
+		r := newRefresher(t, server, c)
+		defer r.Close()
+		f(t, server, store, r)
+	})
 }
 
 // flaky is a store that fails when it is told to.
@@ -86,12 +114,7 @@ func stored(t testing.TB, s oauth.Store) *auth.Token {
 
 func TestRefreshRotates(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
-		store := loggedIn(t, server)
-		r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
-		defer r.Close()
+	refreshing(t, oauth.RefreshConfig{}, func(t *testing.T, server *authtest.Server, store *flaky, r *oauth.Refresher) {
 		seen := make(map[string]bool)
 		for range 5 {
 			token, err := r.Token(t.Context())
@@ -142,9 +165,7 @@ func TestStoredTokenIsTakenOver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				server := authtest.NewServer(authtest.ServerConfig{})
-				defer server.Close()
+			withServer(t, func(t *testing.T, server *authtest.Server) {
 				store := new(oauth.MemoryStore)
 				r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
 				defer r.Close()
@@ -172,9 +193,7 @@ func TestStoredTokenIsTakenOver(t *testing.T) {
 // however many share the store.
 func TestReplicasRefreshOnce(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
+	withServer(t, func(t *testing.T, server *authtest.Server) {
 		store := loggedIn(t, server)
 		var caches []*auth.Cache
 		for range 8 {
@@ -201,12 +220,7 @@ func TestReplicasRefreshOnce(t *testing.T) {
 
 func TestCallersWhoLeaveLoseNothing(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
-		store := loggedIn(t, server)
-		r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
-		defer r.Close()
+	refreshing(t, oauth.RefreshConfig{}, func(t *testing.T, server *authtest.Server, store *flaky, r *oauth.Refresher) {
 		server.Fail(authtest.Fault{Delay: 5 * time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -244,9 +258,7 @@ func TestRefreshFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				server := authtest.NewServer(authtest.ServerConfig{})
-				defer server.Close()
+			withServer(t, func(t *testing.T, server *authtest.Server) {
 				r := newRefresher(t, server, oauth.RefreshConfig{Store: loggedIn(t, server)})
 				defer r.Close()
 				server.Fail(test.faults...)
@@ -265,12 +277,7 @@ func TestRefreshFaults(t *testing.T) {
 // TestDeadRefreshTokenIsSentOnce also shows that the user is asked once.
 func TestDeadRefreshTokenIsSentOnce(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
-		store := loggedIn(t, server)
-		r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
-		defer r.Close()
+	refreshing(t, oauth.RefreshConfig{}, func(t *testing.T, server *authtest.Server, store *flaky, r *oauth.Refresher) {
 		asked := 0
 		cache := newCache(t, auth.CacheConfig{Source: r, Hooks: auth.CacheHooks{ReauthRequired: func(error) { asked++ }}})
 		server.EndLogins()
@@ -295,9 +302,7 @@ func TestDeadRefreshTokenIsSentOnce(t *testing.T) {
 
 func TestNobodyHasLoggedIn(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
+	withServer(t, func(t *testing.T, server *authtest.Server) {
 		r := newRefresher(t, server, oauth.RefreshConfig{})
 		defer r.Close()
 		_, err := r.Token(t.Context())

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -46,18 +45,16 @@ func TestSavesInDoubt(t *testing.T) {
 	t.Parallel()
 	for _, slow := range []time.Duration{0, 900 * time.Millisecond, 3 * time.Second} {
 		for lies := range int64(12) {
-			synctest.Test(t, func(t *testing.T) {
-				server := authtest.NewServer(authtest.ServerConfig{})
-				defer server.Close()
+			withServer(t, func(t *testing.T, server *authtest.Server) {
 				server.Fail(authtest.Fault{Delay: slow * 2 / 3, Times: -1})
 				store := &doubtful{slow: slow}
-				_, err := store.Save(t.Context(), family, oauth.Record{Token: old(server.Login())})
-				require.NoError(t, err)
+				logIn(t, server, store)
 				r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
 				defer r.Close()
 				store.lies.Store(lies)
 				var token *auth.Token
 				for range 8 {
+					var err error
 					token, err = r.Token(t.Context())
 					require.NoError(t, err)
 				}
@@ -75,12 +72,7 @@ func TestSavesFailAtRandomTimes(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
 	for mask := range 64 {
-		synctest.Test(t, func(t *testing.T) {
-			server := authtest.NewServer(authtest.ServerConfig{})
-			defer server.Close()
-			store := loggedIn(t, server)
-			r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
-			defer r.Close()
+		refreshing(t, oauth.RefreshConfig{}, func(t *testing.T, server *authtest.Server, store *flaky, r *oauth.Refresher) {
 			var token *auth.Token
 			for round := range 6 {
 				store.save.Store(nil)
@@ -114,15 +106,12 @@ func (p *patient) Save(ctx context.Context, key string, r oauth.Record) (string,
 
 func TestCloseDoesNotLoseARefreshTokenThatIsHere(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
+	withServer(t, func(t *testing.T, server *authtest.Server) {
 		store := new(patient)
-		_, err := store.Save(t.Context(), family, oauth.Record{Token: old(server.Login())})
-		require.NoError(t, err)
+		logIn(t, server, store)
 		r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
 		time.AfterFunc(time.Second, func() { r.Close() })
-		_, err = r.Token(t.Context())
+		_, err := r.Token(t.Context())
 		require.ErrorIs(t, err, auth.ErrClosed)
 		time.Sleep(5 * time.Second)
 		require.NotEqual(t, "old", stored(t, store).AccessToken.Reveal())
@@ -134,9 +123,7 @@ func TestCloseDoesNotLoseARefreshTokenThatIsHere(t *testing.T) {
 func TestLoginElsewhereWhileSavingFails(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
+	withServer(t, func(t *testing.T, server *authtest.Server) {
 		store := loggedIn(t, server)
 		r := newRefresher(t, server, oauth.RefreshConfig{Store: lockless{store}})
 		defer r.Close()
@@ -165,12 +152,7 @@ func TestLoginElsewhereWhileSavingFails(t *testing.T) {
 func TestTokenComesWhileTheOneBeforeIsSaved(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
-		store := loggedIn(t, server)
-		r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
-		defer r.Close()
+	refreshing(t, oauth.RefreshConfig{}, func(t *testing.T, server *authtest.Server, store *flaky, r *oauth.Refresher) {
 		store.save.Store(&down)
 		_, err := r.Token(t.Context())
 		require.NoError(t, err)
@@ -189,15 +171,12 @@ func TestTokenComesWhileTheOneBeforeIsSaved(t *testing.T) {
 
 func TestSavedTokenIsFoundWhileTheNextOneComes(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
+	withServer(t, func(t *testing.T, server *authtest.Server) {
 		store := new(blind)
-		_, err := store.Save(t.Context(), family, oauth.Record{Token: old(server.Login())})
-		require.NoError(t, err)
+		logIn(t, server, store)
 		r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
 		defer r.Close()
-		_, err = r.Token(t.Context())
+		_, err := r.Token(t.Context())
 		require.NoError(t, err)
 		store.dark.Store(true)
 		store.lies.Store(1)
@@ -217,12 +196,7 @@ func TestSavedTokenIsFoundWhileTheNextOneComes(t *testing.T) {
 func TestStoreIsDownForAVeryLongTime(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
-	synctest.Test(t, func(t *testing.T) {
-		server := authtest.NewServer(authtest.ServerConfig{})
-		defer server.Close()
-		store := loggedIn(t, server)
-		r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
-		defer r.Close()
+	refreshing(t, oauth.RefreshConfig{}, func(t *testing.T, server *authtest.Server, store *flaky, r *oauth.Refresher) {
 		store.save.Store(&down)
 		for range 40 {
 			_, err := r.Token(t.Context())
@@ -253,15 +227,12 @@ func (b *blind) Load(ctx context.Context, key string) (oauth.Record, error) {
 func TestSavesInDoubtInTheDark(t *testing.T) {
 	t.Parallel()
 	for mask := range 64 {
-		synctest.Test(t, func(t *testing.T) {
-			server := authtest.NewServer(authtest.ServerConfig{})
-			defer server.Close()
+		withServer(t, func(t *testing.T, server *authtest.Server) {
 			store := new(blind)
-			_, err := store.Save(t.Context(), family, oauth.Record{Token: old(server.Login())})
-			require.NoError(t, err)
+			logIn(t, server, store)
 			r := newRefresher(t, server, oauth.RefreshConfig{Store: store})
 			defer r.Close()
-			_, err = r.Token(t.Context())
+			_, err := r.Token(t.Context())
 			require.NoError(t, err)
 			var token *auth.Token
 			for round := range 6 {
