@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/header"
 )
 
 // Place is where on a request a key goes.
@@ -57,7 +59,7 @@ func APIKey(c KeyConfig) (Authorizer, error) {
 	switch {
 	case c.Place < InHeader || c.Place > InCookie:
 		wrong("Place", fmt.Sprintf("is %d: there is no such place", c.Place))
-	case !isToken(c.Name) && c.Place != InQuery, c.Name == "":
+	case !header.IsToken(c.Name) && c.Place != InQuery, c.Name == "":
 		wrong("Name", fmt.Sprintf("is %q: must be a token (RFC 9110, section 5.6.2)", c.Name))
 	case c.Place == InHeader && slices.Contains(notKeys, http.CanonicalHeaderKey(c.Name)):
 		wrong("Name", fmt.Sprintf("is %q: HTTP itself needs that field", c.Name))
@@ -232,17 +234,4 @@ func setCookie(h http.Header, name, value string) {
 		}
 	}
 	replaceField(h, "Cookie", strings.Join(append(pairs, name+"="+value), "; "))
-}
-
-// isToken reports whether s is a token (RFC 9110, section 5.6.2).
-func isToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
 }

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+
+	"github.com/holdfast-go/holdfast/internal/header"
 )
 
 // Answer is one way to answer a call that has failed. [Static], [Func], [To] and
@@ -60,23 +61,8 @@ func (a Answer) validate() error {
 	if a.source == nil {
 		return errors.New("the zero Answer is not usable")
 	}
-	if !isToken(a.name) {
+	if !header.IsToken(a.name) {
 		return errors.Join(a.err, fmt.Errorf("the name %q is not a token (RFC 9110, section 5.6.2)", a.name))
 	}
 	return a.err
-}
-
-// isToken reports whether s is a token.
-func isToken(s string) bool {
-	for i := range len(s) {
-		if !alphanumeric(s[i]) && strings.IndexByte("!#$%&'*+-.^_`|~", s[i]) < 0 {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// alphanumeric reports whether c is an ASCII letter or digit.
-func alphanumeric[C byte | rune](c C) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }

@@ -42,7 +42,9 @@ func secretField(name string) bool {
 }
 
 // separates reports whether r stands between the parts of a name.
-func separates(r rune) bool { return !alphanumeric(r) }
+func separates(r rune) bool {
+	return (r < '0' || '9' < r) && (r < 'a' || 'z' < r) && (r < 'A' || 'Z' < r)
+}
 
 // The names of query parameters, without case and punctuation, that are taken
 // for those of credentials. They are narrower than those of header fields: a

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/header"
 	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
@@ -138,7 +139,7 @@ func (c *LastGoodConfig) validate() error {
 	wrong(c.MaxKeys < 0, "MaxKeys", c.MaxKeys, negative)
 	for i, name := range c.IgnoreHeaders {
 		field := fmt.Sprintf("IgnoreHeaders[%d]", i)
-		wrong(!isToken(name), field, strconv.Quote(name), "must be a token (RFC 9110, section 5.6.2)")
+		wrong(!header.IsToken(name), field, strconv.Quote(name), "must be a token (RFC 9110, section 5.6.2)")
 		wrong(secretField(name), field, name, "must not be a credential, or one caller gets the answer of another")
 	}
 	return errors.Join(errs...)
