@@ -84,6 +84,12 @@ type call struct {
 	spare   *http.Request  // for all further attempts, when there is no body
 }
 
+// spare is what the further attempts of a call without a body are sent with.
+type spare struct {
+	marked  marked // the context of request
+	request http.Request
+}
+
 // send makes an attempt.
 func (c *call) send(req *http.Request) {
 	if c.once && c.policy.maxAttempts > 1 {
@@ -169,23 +175,30 @@ func (c *call) prepare() (time.Duration, Reason) {
 	if reason != 0 {
 		return 0, reason
 	}
-	ctx := c.mark()
-	if c.spare != nil {
-		c.again = c.spare
+	if !c.replay.HasBody() {
+		c.again = c.spareRequest()
 		return delay, 0
 	}
 	// Last, because the body that GetBody opens has to be closed again.
-	again, err := c.replay.Again(ctx)
+	again, err := c.replay.Again(c.mark())
 	if err != nil {
 		c.unplan()
 		c.lost = err
 		return 0, BodyNotRepeatable
 	}
 	c.again = again
-	if !c.replay.HasBody() {
-		c.spare = again
-	}
 	return delay, 0
+}
+
+// spareRequest returns the request of all further attempts, which has no body.
+func (c *call) spareRequest() *http.Request {
+	if c.spare == nil {
+		s := &spare{marked: marked{Context: c.ctx}}
+		s.marked.attempt.Store(1)
+		s.request = *c.req.WithContext(&s.marked)
+		c.marked, c.spare = &s.marked, &s.request
+	}
+	return c.spare
 }
 
 // settled is the verdict that the last attempt came to: Classify's, or the one
