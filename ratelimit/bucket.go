@@ -48,6 +48,7 @@ type limits struct {
 type rarities struct {
 	queue  *queue  // nil when nobody waits
 	pacing *pacing // nil until the server has said anything
+	pages  *pages  // nil until a refusal has said nothing
 	rest   float64 // a fraction of a token that settling has left over
 }
 

@@ -48,36 +48,57 @@ func NewParser(d Dialect) (*Parser, error) {
 // evidence of the contrary: another limit may have refused the request.
 //
 // Only for those statuses, and only if the header leaves something open, Parse
-// looks into the body: at most its first 8 KiB, if it is JSON and not
-// compressed. It reads as the body comes, so until the request's context ends,
-// and puts back what it read: resp.Body then yields the same bytes, and the
-// same error. It never reads the body of any other answer.
+// looks into the body: at most its first 8 KiB and what comes of it within 100
+// ms, if it is JSON and not compressed. It puts back what it read: resp.Body
+// then yields the same bytes, and the same error. It never reads the body of
+// any other answer.
 func (p *Parser) Parse(resp *http.Response, now time.Time, s *Signal) {
 	s.reset()
 	r := reader{grammar: p.grammar, resp: resp, header: resp.Header, families: allFamilies, now: now, signal: s}
+	r.read()
+}
+
+// hear is Parse for an answer that was just received to a request of b.
+func (p *Parser) hear(b *bucket, resp *http.Response, s *Signal) {
+	s.reset()
+	r := reader{grammar: p.grammar, resp: resp, header: resp.Header, families: allFamilies, signal: s, asked: b}
+	r.read()
+}
+
+// reader is one call of Parse or hear.
+type reader struct {
+	grammar  *grammar
+	resp     *http.Response
+	header   http.Header
+	families families
+	now      time.Time // unless asked is there
+	server   time.Time // the server's clock, once it was asked for
+	signal   *Signal
+	asked    *bucket // that knows which bodies are not worth a look; or nil
+}
+
+// read reads all that the answer says.
+func (r *reader) read() {
 	if r.grammar.detect {
-		r.families = familiesIn(resp.Header)
+		r.families = familiesIn(r.header)
 	}
 	r.quotas()
 	r.words()
 	r.throttle()
 }
 
-// reader is one call of Parse.
-type reader struct {
-	grammar  *grammar
-	resp     *http.Response
-	header   http.Header
-	families families
-	now      time.Time
-	server   time.Time // the server's clock, once it was asked for
-	signal   *Signal
+// time returns the time at which the answer was received.
+func (r *reader) time() time.Time {
+	if r.asked != nil {
+		return time.Now() // seldom: to read the clock takes longer than most fields
+	}
+	return r.now
 }
 
 // quotas reads all quotas. What is read later is merged into what was read
 // earlier, so the order is that of the grammar, never that of the header.
 func (r *reader) quotas() {
-	if header.Cached(r.header) {
+	if r.families == familyRest || header.Cached(r.header) {
 		return
 	}
 	g := r.grammar
@@ -93,6 +114,9 @@ func (r *reader) quotas() {
 	}
 	if r.families&familyOther != 0 {
 		r.lists()
+	}
+	if r.families&familyCost == 0 {
+		return
 	}
 	for _, name := range g.cost {
 		if n, ok := r.count(name, larger); ok {
@@ -133,7 +157,7 @@ func (r *reader) resetIn(w header.When) time.Duration {
 		return cut(w.In)
 	}
 	if r.server.IsZero() {
-		r.server = header.ServerTime(r.header, r.now)
+		r.server = header.ServerTime(r.header, r.time())
 	}
 	return cut(w.From(r.server))
 }

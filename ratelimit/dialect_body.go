@@ -43,10 +43,53 @@ var reasons = [...]string{
 	"quota-exceeded", "temporary-reduced-capacity", "abnormal-usage-detected", // IETF
 }
 
+// stems are in all that a body can say about limits, in lower case: the keys
+// of [bodyReader.leaf], the reasons and the words of a message.
+var stems = [...]string{
+	"abnormal-usage", "abuse detection", "capacity", "exhausted", "global", "limit", "overloaded_error",
+	"policies", "policyname", "quota", "retry", "throttled", "too_many",
+}
+
+// promising reports whether a body may say anything about limits. To decode one
+// takes far longer, and most refusals are about something else.
+func promising(start []byte) bool {
+	for i, c := range start {
+		switch c | 0x20 { // in lower case
+		case 'a', 'c', 'e', 'g', 'l', 'o', 'p', 'q', 'r', 't':
+			if slices.ContainsFunc(stems[:], func(stem string) bool { return beginsWith(start[i:], stem) }) {
+				return true
+			}
+		}
+	}
+	return bytes.Contains(start, []byte(`\u`)) // any letter can be written so
+}
+
+// beginsWith reports whether text begins with stem, in any case of its ASCII
+// letters.
+func beginsWith[T []byte | string](text T, stem string) bool {
+	if len(text) < len(stem) {
+		return false
+	}
+	for i := range len(stem) {
+		c := text[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != stem[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // body reads what the beginning of a JSON body says: the names of the policies
 // that were violated, a reason that is well known, and, if the header had no
-// wait, that of the body. A part that makes no sense ends the reading.
-func (r *reader) body(start []byte) {
+// wait, that of the body. A part that makes no sense ends the reading. It
+// reports whether anything was said.
+func (r *reader) body(start []byte) bool {
+	if !promising(start) {
+		return false
+	}
 	d := json.NewDecoder(bytes.NewReader(start))
 	d.UseNumber()
 	b := bodyReader{signal: r.signal, json: d, wait: -1}
@@ -66,6 +109,7 @@ func (r *reader) body(start []byte) {
 	if s.Reason == "" && s.Throttled {
 		s.Reason = cmp.Or(b.detail, b.reason)
 	}
+	return b.throttled || b.global || len(s.Violated) > 0
 }
 
 // bodyReader walks over a body.
@@ -185,13 +229,22 @@ func (b *bodyReader) known(text string) {
 // message looks for the words by which GitHub tells its limits from a lack of
 // permission: it gives no other sign.
 func (b *bodyReader) message(text string) {
-	text = strings.ToLower(text)
 	switch {
-	case strings.Contains(text, "secondary rate limit"), strings.Contains(text, "secondary-rate-limits"),
-		strings.Contains(text, "abuse detection"):
+	case contains(text, "secondary rate limit"), contains(text, "secondary-rate-limits"), contains(text, "abuse detection"):
 		b.because(secondary)
 		b.secondary = true
-	case strings.Contains(text, "api rate limit exceeded"):
+	case contains(text, "api rate limit exceeded"):
 		b.because("rate-limit-exceeded")
 	}
+}
+
+// contains reports whether text contains stem, in any case of its ASCII
+// letters.
+func contains(text, stem string) bool {
+	for i := range text {
+		if beginsWith(text[i:], stem) {
+			return true
+		}
+	}
+	return false
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -17,8 +18,14 @@ import (
 )
 
 // look reads an answer with a body, and makes sure that the body is whole
-// afterwards.
-func look(t *testing.T, d ratelimit.Dialect, step rttest.Step) (ratelimit.Signal, *rttest.Body) {
+// afterwards. It has all the time that it needs.
+func look(t *testing.T, d ratelimit.Dialect, step rttest.Step) (s ratelimit.Signal, body *rttest.Body) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { s, body = lookNow(t, d, step) })
+	return s, body
+}
+
+func lookNow(t *testing.T, d ratelimit.Dialect, step rttest.Step) (ratelimit.Signal, *rttest.Body) {
 	t.Helper()
 	p, err := ratelimit.NewParser(d)
 	require.NoError(t, err)

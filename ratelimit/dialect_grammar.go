@@ -131,6 +131,8 @@ const (
 	familyX                          // X-RateLimit-…
 	familyXRate                      // X-Rate-Limit…
 	familyOther                      // anything else with a limit in it
+	familyWait                       // Retry-After and its like
+	familyCost                       // what a request has cost
 	familyRest                       // not to be known by their beginning
 
 	allFamilies families = 1<<iota - 1
@@ -145,7 +147,11 @@ func familyOf(name string) families {
 		return familyXRate
 	case strings.HasPrefix(name, "Ratelimit"):
 		return familyIETF
-	case strings.Contains(name, "imit"):
+	case strings.HasPrefix(name, "Retry-After"), name == "X-Ms-Retry-After-Ms":
+		return familyWait
+	case name == "X-Complexity", name == "X-Ms-Request-Charge":
+		return familyCost
+	case strings.Contains(name, "imit"), name == "Twilio-Concurrent-Requests":
 		return familyOther
 	}
 	return familyRest

@@ -1,7 +1,6 @@
 package ratelimit
 
 import (
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,18 +24,29 @@ func (r *reader) throttle() {
 		return
 	}
 	wait, asked := r.wait()
-	media := r.media()
-	s.Throttled = sure || asked || s.exhausted() ||
-		r.grammar.mute && status == http.StatusForbidden && !isJSON(media)
+	s.Throttled = sure || asked || s.exhausted() || r.grammar.mute && status == http.StatusForbidden && !isJSON(r.media())
 	if asked {
 		s.RetryAfter = wait
 	}
-	if isJSON(media) && (!s.Throttled || !asked || media == problemJSON) && r.plain() {
-		r.body(httpx.Peek(r.resp, maxPeek))
+	if httpx.HasBody(r.resp) && r.mayTell(asked) {
+		said := r.body(httpx.Peek(r.resp, maxPeek))
+		if r.asked != nil {
+			r.asked.told(r.resp, said)
+		}
 	}
 	if !s.Throttled {
 		s.RetryAfter, s.Violated = -1, s.Violated[:0]
 	}
+}
+
+// mayTell reports whether the body may tell more than the header, in which a
+// wait was asked for or not.
+func (r *reader) mayTell(asked bool) bool {
+	if r.asked != nil && !r.asked.mayTell(r.resp) {
+		return false
+	}
+	media := r.media()
+	return isJSON(media) && (!r.signal.Throttled || !asked || strings.EqualFold(media, problemJSON)) && r.plain()
 }
 
 // exhausted reports whether a quota has nothing left.
@@ -51,12 +61,15 @@ func (s *Signal) exhausted() bool {
 
 // wait reads the wait that the header asks for.
 func (r *reader) wait() (time.Duration, bool) {
+	if r.families&familyWait == 0 {
+		return 0, false
+	}
 	for _, f := range r.grammar.waits {
 		if d := r.when(f.field, f.as); d >= 0 {
 			return d, true
 		}
 	}
-	d, ok := header.RetryAfter(r.header, func() time.Time { return r.now })
+	d, ok := header.RetryAfter(r.header, r.time)
 	if !ok {
 		for _, name := range [...]string{"Retry-After", "Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
 			if len(r.header[name]) > 0 {
@@ -70,19 +83,29 @@ func (r *reader) wait() (time.Duration, bool) {
 
 const problemJSON = "application/problem+json" // RFC 9457
 
-// media returns the media type of the body.
+// media returns the media type of the body, in any case.
 func (r *reader) media() string {
 	// The type is right even if a parameter is not.
-	media, _, _ := mime.ParseMediaType(r.header.Get("Content-Type"))
-	return media
+	media, _, _ := strings.Cut(r.first("Content-Type"), ";")
+	return strings.Trim(media, " \t")
 }
 
 func isJSON(media string) bool {
-	return media == "application/json" || strings.HasSuffix(media, "+json")
+	const suffix = "+json"
+	return strings.EqualFold(media, "application/json") ||
+		len(media) > len(suffix) && strings.EqualFold(media[len(media)-len(suffix):], suffix)
 }
 
 // plain reports whether the body is readable as it is.
 func (r *reader) plain() bool {
-	coding := r.header.Get("Content-Encoding")
+	coding := r.first("Content-Encoding")
 	return coding == "" || strings.EqualFold(coding, "identity")
+}
+
+// first returns the first value of a field, whose name is in its canonical form.
+func (r *reader) first(name string) string {
+	if values := r.header[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }

@@ -60,7 +60,9 @@
 // nothing is left, quotas of concurrent requests, trailers, and fields that are
 // malformed, of which a hook tells. As long as a server has said nothing, its
 // first 16 answers and one in 64 of the later ones are read, and all that have
-// the status of an error.
+// the status of an error. Into the body of a 403, 429, 503 or 529 it looks for
+// 100 ms at most; into one that has said nothing eight times in a row, and is
+// known by its status and its length, once a second.
 //
 // # What holds
 //

@@ -157,15 +157,12 @@ func (q *Quota) freeIn() time.Duration {
 	return time.Duration(min((1-q.Remaining)/q.FillRate, Horizon.Seconds()) * float64(time.Second))
 }
 
-// reset makes s say nothing.
+// reset makes s say nothing. To write field by field is faster than to copy a
+// new one.
 func (s *Signal) reset() {
-	*s = Signal{
-		Quotas:     s.Quotas[:0],
-		RetryAfter: -1,
-		Violated:   s.Violated[:0],
-		Cost:       -1,
-		Malformed:  s.Malformed[:0],
-	}
+	s.Quotas, s.Violated, s.Malformed = s.Quotas[:0], s.Violated[:0], s.Malformed[:0]
+	s.Throttled, s.RetryAfter, s.Cost = false, -1, -1
+	s.Scope, s.Reason, s.Bucket = "", "", ""
 }
 
 // maxQuotas bounds Signal.Quotas.
