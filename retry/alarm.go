@@ -17,6 +17,7 @@ type alarm struct {
 
 	mu          sync.Mutex
 	timer       *time.Timer // nil when there is no attempt
+	stale       int         // how many timers ring in vain: they were stopped too late
 	first, last *timed
 }
 
@@ -24,7 +25,7 @@ type alarm struct {
 type timed struct {
 	request    http.Request // sent for the caller's, with a context of its own
 	cancel     context.CancelCauseFunc
-	at         time.Duration // when its time is up, since the alarm's start
+	at         time.Duration // when its time is up, since the alarm's start; 0 if the timer was made for it
 	prev, next *timed        // guarded by alarm.mu
 	set        bool          // guarded by alarm.mu: it is in the list
 }
@@ -35,15 +36,16 @@ func newAlarm(expired *TimeoutError) *alarm {
 	return a
 }
 
-// set gives run its time from now on.
+// set gives run its time from now on. An attempt that is alone, as most are,
+// needs no reading of the clock but the timer's own.
 func (a *alarm) set(run *timed) {
 	a.mu.Lock()
-	run.at = time.Since(a.start) + a.expired.Limit // under the lock: the list is in this order
 	run.set = true
 	if a.first == nil {
 		a.first = run
 		a.timer = time.AfterFunc(a.expired.Limit, a.ring)
 	} else {
+		run.at = time.Since(a.start) + a.expired.Limit // under the lock: the list is in this order
 		run.prev = a.last
 		a.last.next = run
 	}
@@ -58,9 +60,9 @@ func (a *alarm) clear(run *timed) bool {
 	if inTime {
 		a.remove(run)
 		if a.first == nil {
-			// If it is ringing already it finds nobody, or a successor whose
-			// own timer it sets to the time that it has.
-			a.timer.Stop()
+			if !a.timer.Stop() {
+				a.stale++
+			}
 			a.timer = nil
 		}
 	}
@@ -85,31 +87,43 @@ func (a *alarm) remove(run *timed) {
 
 // expire cancels the attempts whose time is up.
 func (a *alarm) expire() {
-	for more := true; more; {
-		var run *timed
-		if run, more = a.due(); run != nil {
-			run.cancel(a.expired)
-		}
+	for run := a.due(); run != nil; {
+		next := run.next
+		run.next = nil
+		run.cancel(a.expired)
+		run = next
 	}
 }
 
-// due takes out the first attempt if its time is up, and reports whether there
-// are more. If not, because the timer was set for one that has ended since, it
-// sets the timer for the first.
-func (a *alarm) due() (run *timed, more bool) {
+// due takes out the attempts whose time is up, the next behind each, and sets
+// the timer for the first of the others: it may have been set for one that has
+// ended since.
+func (a *alarm) due() (first *timed) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	run = a.first
-	if run == nil {
-		return nil, false
+	if a.stale > 0 {
+		// A later timer may be the first to come here. Then the one that was
+		// stopped too late does its work, and that is late enough.
+		a.stale--
+		return nil
 	}
-	if left := run.at - time.Since(a.start); left > 0 {
-		a.timer.Reset(left)
-		return nil, false
+	var last *timed
+	for a.first != nil {
+		run := a.first
+		if run.at > 0 {
+			if left := run.at - time.Since(a.start); left > 0 {
+				a.timer.Reset(left)
+				return first
+			}
+		}
+		a.remove(run)
+		if last == nil {
+			first = run
+		} else {
+			last.next = run
+		}
+		last = run
 	}
-	a.remove(run)
-	if a.first == nil {
-		a.timer = nil
-	}
-	return run, a.first != nil
+	a.timer = nil
+	return first
 }

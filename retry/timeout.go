@@ -58,8 +58,7 @@ type timeLimit struct {
 // RoundTrip sends req and cancels it if no answer comes in time.
 func (t *timeLimit) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
-	run := &timed{cancel: cancel}
-	run.request = *req.WithContext(ctx)
+	run := &timed{request: *req.WithContext(ctx), cancel: cancel}
 	t.alarm.set(run)
 	answered := false
 	defer func() {

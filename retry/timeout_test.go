@@ -150,6 +150,48 @@ func TestAttemptTimeoutOfManyAttempts(t *testing.T) {
 	})
 }
 
+// A timer that rings while its attempt ends takes nothing from the attempts
+// that follow: not the time that they have, and not its end.
+func TestAttemptTimeoutAfterDeadHeats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const limit = time.Second
+		rt := retry.AttemptTimeout(limit)(rttest.Func(func(req *http.Request) (*http.Response, error) {
+			answer := time.NewTimer(time.Duration(req.ContentLength))
+			defer answer.Stop()
+			select {
+			case <-answer.C:
+				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+			case <-req.Context().Done():
+				return nil, context.Cause(req.Context())
+			}
+		}))
+		try := func(takes time.Duration) (time.Duration, error) {
+			req := newRequest(t, http.MethodGet, nil)
+			req.ContentLength = int64(takes)
+			begin := time.Now()
+			_, err := rt.RoundTrip(req)
+			return time.Since(begin), err
+		}
+		for i := range 200 {
+			var wg sync.WaitGroup
+			for range 1 + i%3 {
+				wg.Go(func() {
+					took, _ := try(limit) // who wins is not for this test
+					assert.Equal(t, limit, took)
+					took, err := try(limit - 1)
+					assert.NoError(t, err)
+					assert.Equal(t, limit-1, took)
+				})
+			}
+			wg.Wait()
+			took, err := try(time.Hour)
+			require.Equal(t, &retry.TimeoutError{Limit: limit}, err)
+			require.Equal(t, limit, took)
+		}
+	})
+}
+
 // The same middleware serves one program after another, and each has its own
 // clock in a bubble of testing/synctest.
 func TestAttemptTimeoutAcrossBubbles(t *testing.T) {
