@@ -21,6 +21,7 @@ import (
 func Do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error)) (T, error) {
 	c := pace{policy: p, ctx: ctx}
 	c.start()
+	defer c.drop() // if a hook panics
 	attempt := ctx
 	for {
 		value, err := fn(attempt)
@@ -46,7 +47,7 @@ func Do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, erro
 				c.next()
 				continue
 			}
-			c.unplan()
+			c.drop()
 			event.Delay, event.Reason = 0, Canceled
 		}
 		if p.hooks.GiveUp != nil {

@@ -22,6 +22,7 @@ type pace struct {
 	refused  int             // how many of the attempts something below has refused
 	schedule backoff.BackOff // nil until the first failure
 	paid     bool            // the budget has paid for the last attempt
+	planned  bool            // that attempt is not made yet
 	marked   *marked         // the context of the attempts after the first
 
 	sent  bool      // some attempt may have come to the server
@@ -77,6 +78,7 @@ func (p *pace) plan(asked time.Duration) (time.Duration, Reason) {
 		p.paid = false
 		return 0, BudgetExhausted
 	}
+	p.planned = true
 	return delay, 0
 }
 
@@ -110,12 +112,19 @@ func (p *pace) delay(asked time.Duration) (time.Duration, Reason) {
 	return asked + min(scheduled, asked, limit-asked), 0
 }
 
-// unplan takes back what plan has paid, for an attempt that was not made or
-// that was no burden.
+// unplan takes back what plan has paid, for an attempt that was no burden.
 func (p *pace) unplan() {
 	if p.paid {
 		p.paid = false
 		p.policy.budget.refund(p.key)
+	}
+}
+
+// drop takes back what plan has paid for an attempt that is not made after all.
+func (p *pace) drop() {
+	if p.planned {
+		p.planned = false
+		p.unplan()
 	}
 }
 
@@ -165,6 +174,7 @@ func (p *pace) mark() context.Context {
 // next begins the next attempt.
 func (p *pace) next() {
 	p.attempts++
+	p.planned = false
 	p.marked.attempt.Store(int64(p.attempts))
 }
 

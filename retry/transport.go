@@ -120,7 +120,7 @@ func (c *call) finish() (*http.Response, error) {
 			httpx.Discard(resp)
 		}
 		if cause := c.wait(delay); cause != nil {
-			c.unplan()
+			c.drop()
 			return c.giveUp(Canceled, cause)
 		}
 		req := c.again
@@ -182,7 +182,7 @@ func (c *call) prepare() (time.Duration, Reason) {
 	// Last, because the body that GetBody opens has to be closed again.
 	again, err := c.replay.Again(c.mark())
 	if err != nil {
-		c.unplan()
+		c.drop()
 		c.lost = err
 		return 0, BodyNotRepeatable
 	}
@@ -267,14 +267,16 @@ func (c *call) result() (*http.Response, error) {
 	return nil, c.err
 }
 
-// release closes what the call still holds: after a panic the answer, after
-// that or a cancelled wait the body of the attempt that did not come.
+// release frees what the call still holds: after a panic the answer and what
+// the budget has paid, after that or a cancelled wait the body of the attempt
+// that did not come.
 func (c *call) release() {
+	c.drop()
+	if c.again != nil {
+		defer httpx.Reject(c.again)
+	}
 	if c.resp != nil && c.resp.Body != nil {
 		_ = c.resp.Body.Close()
-	}
-	if c.again != nil {
-		httpx.Reject(c.again)
 	}
 }
 

@@ -33,6 +33,7 @@ func Discard(resp *http.Response) {
 	d := drainers.Get().(*drainer)
 	d.body = body
 	timer := time.AfterFunc(DrainTime, d.closeBody)
+	defer timer.Stop() // if the body panics
 	d.drain()
 	if timer.Stop() {
 		// Otherwise the timer's goroutine may still be using it.
