@@ -16,7 +16,8 @@ const (
 
 // Discard throws resp away: it reads what is left of the body, at most
 // [DrainBytes] and for at most [DrainTime], so that the connection can be used
-// again, and closes it. A body that is known to be longer is closed at once.
+// again, and closes it. A body that is known to be longer is closed at once, and
+// so is one that [Peek] has waited for as long and that has not moved since.
 // It returns after DrainTime at the latest if the body's Close ends its Read,
 // as those of net/http do.
 func Discard(resp *http.Response) {
@@ -28,6 +29,9 @@ func Discard(resp *http.Response) {
 	defer func() { _ = body.Close() }()
 	if body == http.NoBody || resp.ContentLength == 0 || resp.ContentLength > DrainBytes ||
 		resp.StatusCode == http.StatusSwitchingProtocols {
+		return
+	}
+	if p, ok := body.(*peeked); ok && p.stuck() {
 		return
 	}
 	d := drainers.Get().(*drainer)

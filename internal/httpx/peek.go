@@ -136,6 +136,19 @@ func (b *peeked) take(p *pump) {
 	}
 }
 
+// stuck reports whether the body has not moved since Peek has waited for it.
+func (b *peeked) stuck() bool {
+	if b.late == nil {
+		return false
+	}
+	select {
+	case <-b.late.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // Read gives what was read before, then the rest.
 func (b *peeked) Read(to []byte) (int, error) {
 	if b.closed.Load() {

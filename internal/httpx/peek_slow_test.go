@@ -285,18 +285,36 @@ func TestPeekPanics(t *testing.T) {
 	})
 }
 
-// Throwing an answer away that was looked at takes no longer than another.
+// Throwing an answer away that was looked at takes no longer than another: what
+// is slow has had its time.
 func TestDiscardPeeked(t *testing.T) {
 	t.Parallel()
-	for _, wait := range []time.Duration{time.Second, 1000 * time.Hour} {
-		synctest.Test(t, func(t *testing.T) {
-			body := newDripping(drip{data: strings.Repeat("x", 100), wait: wait, end: io.EOF})
-			resp := &http.Response{Body: body, ContentLength: -1}
-			begin := time.Now()
-			httpx.Peek(resp, 100)
-			httpx.Discard(resp)
-			require.Equal(t, 2*httpx.DrainTime, time.Since(begin))
-			require.Positive(t, body.closes.Load())
+	for name, tt := range map[string]struct {
+		wait  time.Duration // of the body
+		pause time.Duration // between the look and the end
+		took  time.Duration
+		left  int
+	}{
+		"a byte a second": {time.Second, 0, 0, 100},
+		"nothing at all":  {1000 * time.Hour, 0, 0, 100},
+		"it has moved":    {time.Second, time.Second, httpx.DrainTime, 99},
+		"it was in time":  {time.Microsecond, 0, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				body := newDripping(drip{data: strings.Repeat("x", 100), wait: tt.wait, end: io.EOF})
+				resp := &http.Response{Body: body, ContentLength: -1}
+				httpx.Peek(resp, 1000)
+				time.Sleep(tt.pause)
+				synctest.Wait()
+				begin := time.Now()
+				httpx.Discard(resp)
+				require.Equal(t, tt.took, time.Since(begin))
+				require.EqualValues(t, 1, min(1, body.closes.Load()))
+				synctest.Wait()
+				require.Len(t, body.data, tt.left)
+			})
 		})
 	}
 }
