@@ -29,7 +29,8 @@ const secondaryWait = time.Minute
 const secondary = "secondary-rate-limit"
 
 // reasons are the words, in any case, by which bodies say that a limit was the
-// reason. Whatever else a body says is not repeated: it may be anything.
+// reason. Whatever else a body says is not repeated: it may be anything. Each has
+// one of the stems in it.
 var reasons = [...]string{
 	"userRateLimitExceeded", "rateLimitExceeded", "dailyLimitExceeded", "quotaExceeded", // Google
 	"RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", // Google, OpenAI
