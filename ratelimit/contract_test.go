@@ -74,7 +74,8 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// speaking is a transport whose answers tell of quotas, and of a part.
+// speaking is a transport whose answers tell of quotas, and of a part, and have
+// bodies that may tell more.
 type speaking struct{ http.RoundTripper }
 
 func (s speaking) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -84,6 +85,7 @@ func (s speaking) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Header.Set("X-RateLimit-Remaining", "999999")
 		resp.Header.Set("X-RateLimit-Reset-After", "0.5")
 		resp.Header.Set("X-RateLimit-Used", "malformed")
+		resp.Header.Set("Content-Type", "application/json")
 		if req.Method == http.MethodGet {
 			resp.Header.Set("X-RateLimit-Bucket", "reads")
 		}
