@@ -37,13 +37,17 @@ func Discard(resp *http.Response) {
 	d := drainers.Get().(*drainer)
 	d.body = body
 	timer := time.AfterFunc(DrainTime, d.closeBody)
-	defer timer.Stop() // if the body panics
+	drained := false
+	defer func() {
+		// Without a panic of the body, and unless the timer's goroutine may
+		// still be using it, it is free.
+		if timer.Stop() && drained {
+			d.body = nil
+			drainers.Put(d)
+		}
+	}()
 	d.drain()
-	if timer.Stop() {
-		// Otherwise the timer's goroutine may still be using it.
-		d.body = nil
-		drainers.Put(d)
-	}
+	drained = true
 }
 
 // drainer is what draining one body takes.
