@@ -34,6 +34,7 @@ type bucket struct {
 	parts  atomic.Pointer[parts] // nil until the server has named any
 	sent   int64                 // calls that were admitted before there was pacing
 	landed atomic.Int64          // of these, those that are over; negative once there is pacing
+	lot    lot
 }
 
 // limits is what not every Config asks for. Buckets without any share one.
@@ -86,18 +87,35 @@ func (l *Limiter) newBucket(key *httpx.Key) *bucket {
 
 // lock locks the bucket and returns the time. The clock is read before, so that
 // nobody waits for that.
-func (b *bucket) lock() (now time.Duration) {
-	now = b.limiter.now()
+func (b *bucket) lock() (now time.Duration) { return b.lockAt(b.limiter.now()) }
+
+// lockAt is lock for a caller who has read the clock just now.
+func (b *bucket) lockAt(now time.Duration) time.Duration {
 	b.mu.Lock()
+	if b.lot.state.Load() != 0 {
+		now = b.closeLot(now)
+	}
 	b.latest = max(b.latest, now)
 	return b.latest
 }
 
 // take admits a call if nobody has to wait, and returns the time.
 func (b *bucket) take(n *need) (taken bool, now time.Duration) {
-	now = b.lock()
+	now = b.limiter.now()
+	if n.cost == 1 && n.permit == nil && b.lot.take(now) {
+		n.admitted, n.charged, n.flight.since = true, 1, now
+		if b.limiter.parser != nil {
+			n.flight.state = blind
+		}
+		return true, now
+	}
+	now = b.lockAt(now)
 	defer b.mu.Unlock()
-	return b.queue == nil && b.admit(now, n), now
+	if b.queue != nil || !b.admit(now, n) {
+		return false, now
+	}
+	b.openLot(now)
+	return true, now
 }
 
 // admit takes what a call needs, if it is there.
