@@ -54,14 +54,14 @@ func NewParser(d Dialect) (*Parser, error) {
 // any other answer.
 func (p *Parser) Parse(resp *http.Response, now time.Time, s *Signal) {
 	s.reset()
-	r := reader{grammar: p.grammar, resp: resp, header: resp.Header, families: allFamilies, now: now, signal: s}
+	r := reader{grammar: p.grammar, resp: resp, header: resp.Header, now: now, signal: s}
 	r.read()
 }
 
 // hear is Parse for an answer that was just received to a request of b.
 func (p *Parser) hear(b *bucket, resp *http.Response, s *Signal) {
 	s.reset()
-	r := reader{grammar: p.grammar, resp: resp, header: resp.Header, families: allFamilies, signal: s, asked: b}
+	r := reader{grammar: p.grammar, resp: resp, header: resp.Header, signal: s, asked: b}
 	r.read()
 }
 
@@ -70,7 +70,8 @@ type reader struct {
 	grammar  *grammar
 	resp     *http.Response
 	header   http.Header
-	families families
+	present  sketch    // the fields that are there
+	prefixes bool      // one of them begins with a prefix of the grammar
 	now      time.Time // unless asked is there
 	server   time.Time // the server's clock, once it was asked for
 	signal   *Signal
@@ -79,9 +80,7 @@ type reader struct {
 
 // read reads all that the answer says.
 func (r *reader) read() {
-	if r.grammar.detect {
-		r.families = familiesIn(r.header)
-	}
+	r.look(r.header)
 	r.quotas()
 	r.words()
 	r.throttle()
@@ -98,26 +97,21 @@ func (r *reader) time() time.Time {
 // quotas reads all quotas. What is read later is merged into what was read
 // earlier, so the order is that of the grammar, never that of the header.
 func (r *reader) quotas() {
-	if r.families == familyRest || header.Cached(r.header) {
+	if header.Cached(r.header) {
 		return
 	}
 	g := r.grammar
 	for i := range g.structured {
-		if f := &g.structured[i]; r.families&f.families != 0 {
+		if f := &g.structured[i]; r.present.mayMeet(&f.told) {
 			r.structured(f)
 		}
 	}
 	for i := range g.quotas {
-		if f := &g.quotas[i]; r.families&f.families != 0 {
+		if f := &g.quotas[i]; r.present.mayMeet(&f.told) {
 			r.quota(f)
 		}
 	}
-	if r.families&familyOther != 0 {
-		r.lists()
-	}
-	if r.families&familyCost == 0 {
-		return
-	}
+	r.lists()
 	for _, name := range g.cost {
 		if n, ok := r.count(name, larger); ok {
 			r.signal.Cost = max(r.signal.Cost, n)
@@ -127,10 +121,10 @@ func (r *reader) quotas() {
 
 // words reads the names that servers give to things.
 func (r *reader) words() {
-	if r.families == familyRest {
+	s, g := r.signal, r.grammar
+	if !r.present.mayMeet(&g.words) {
 		return
 	}
-	s, g := r.signal, r.grammar
 	s.Bucket = r.word(g.bucket...)
 	s.Reason = r.word(g.reason...)
 	s.Scope = r.word(g.scope...)
@@ -168,7 +162,7 @@ const maxWord = 128
 // word returns the first of the fields that is there and one printable word.
 func (r *reader) word(names ...string) string {
 	for _, name := range names {
-		values := r.header[name]
+		values := r.values(name)
 		if len(values) == 0 {
 			continue
 		}

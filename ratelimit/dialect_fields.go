@@ -38,7 +38,7 @@ func (r *reader) quota(f *quotaFields) {
 	q.ResetIn = r.reset(f)
 	r.interval(f, &q)
 	for _, name := range [...]string{f.remaining, f.limit, f.limitElse, f.used} {
-		if len(r.header[name]) > 0 {
+		if len(r.values(name)) > 0 {
 			r.add(&q, name)
 			return
 		}
@@ -89,7 +89,7 @@ func (r *reader) interval(f *quotaFields, q *Quota) {
 // when reads a field with a moment, and returns how far it is away; negative if
 // the field is not there or malformed. Of several values the latest counts.
 func (r *reader) when(name string, as ResetForm) time.Duration {
-	lines := r.header[name]
+	lines := r.values(name)
 	if len(lines) == 0 {
 		return -1
 	}
@@ -134,7 +134,7 @@ func larger(a, b float64) float64 { return max(a, b) }
 
 // count reads a field with a number, or with several that a proxy joined.
 func (r *reader) count(name string, choose func(a, b float64) float64) (float64, bool) {
-	lines := r.header[name]
+	lines := r.values(name)
 	if len(lines) == 0 {
 		return 0, false
 	}
@@ -170,7 +170,7 @@ func counts(lines []string, choose func(a, b float64) float64) (float64, bool) {
 //
 //	RateLimit-Limit: 10, 10;w=1, 50;w=60
 func (r *reader) limit(name string, q *Quota) (float64, bool) {
-	lines := r.header[name]
+	lines := r.values(name)
 	if !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, ";") }) {
 		return r.count(name, smaller)
 	}

@@ -1,8 +1,7 @@
 package ratelimit
 
 import (
-	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/header"
@@ -33,8 +32,6 @@ const (
 
 // grammar is what to read of a header. Names are in their canonical form.
 type grammar struct {
-	// detect means that there is much to look for, most of it in vain.
-	detect     bool
 	structured []structuredFields
 	quotas     []quotaFields
 	fractions  []fractionField
@@ -46,6 +43,8 @@ type grammar struct {
 	scope      []string
 	global     []string // "true" means that the scope is global
 	reason     []string
+	words      sketch // bucket, scope, global and reason
+	pauses     sketch // waits, and the fields in which any dialect may ask for one
 
 	// statuses mean throttled, besides those that always do.
 	statuses []int
@@ -53,21 +52,21 @@ type grammar struct {
 	mute bool
 }
 
-// complete works out which families the fields belong to.
+// complete works out which fields are worth looking for others.
 func (g *grammar) complete() {
 	for i := range g.structured {
 		f := &g.structured[i]
-		f.families = familyOf(f.limits) | familyOf(f.policies)
+		f.told = sketchOf(f.limits, f.policies)
 	}
 	for i := range g.quotas {
 		f := &g.quotas[i]
-		f.families = 0
-		for _, name := range [...]string{f.limit, f.limitElse, f.remaining, f.used} {
-			if name != "" {
-				f.families |= familyOf(name)
-			}
-		}
+		f.told = sketchOf(f.limit, f.limitElse, f.remaining, f.used)
 	}
+	g.pauses = sketchOf(retryAfterFields[:]...)
+	for _, f := range g.waits {
+		g.pauses.add(f.field)
+	}
+	g.words = sketchOf(slices.Concat(g.bucket, g.scope, g.global, g.reason)...)
 }
 
 // quotaFields is a quota that is told by a field for each of its numbers.
@@ -86,7 +85,7 @@ type quotaFields struct {
 	interval               string
 	intervalAs             ResetForm
 	fill                   string // units that flow back in each interval
-	families               families
+	told                   sketch // one of these says something: limit, limitElse, remaining, used
 }
 
 // structuredFields is a pair of structured fields as in the IETF draft.
@@ -94,7 +93,7 @@ type structuredFields struct {
 	limits, policies string
 	unit             Unit
 	reset            string // a date, for limits without "t"
-	families         families
+	told             sketch // limits and policies
 }
 
 // fractionField is used/limit, by itself or with a name before it.
@@ -120,48 +119,4 @@ type prefixField struct {
 type waitField struct {
 	field string
 	as    ResetForm
-}
-
-// families is a set of the beginnings that field names have. It spares looking
-// for fields that are not there.
-type families uint8
-
-const (
-	familyIETF  families = 1 << iota // RateLimit…
-	familyX                          // X-RateLimit-…
-	familyXRate                      // X-Rate-Limit…
-	familyOther                      // anything else with a limit in it
-	familyWait                       // Retry-After and its like
-	familyCost                       // what a request has cost
-	familyRest                       // not to be known by their beginning
-
-	allFamilies families = 1<<iota - 1
-)
-
-// familyOf returns the family of a canonical field name.
-func familyOf(name string) families {
-	switch {
-	case strings.HasPrefix(name, "X-Ratelimit"):
-		return familyX
-	case strings.HasPrefix(name, "X-Rate-Limit"):
-		return familyXRate
-	case strings.HasPrefix(name, "Ratelimit"):
-		return familyIETF
-	case strings.HasPrefix(name, "Retry-After"), name == "X-Ms-Retry-After-Ms":
-		return familyWait
-	case name == "X-Complexity", name == "X-Ms-Request-Charge":
-		return familyCost
-	case strings.Contains(name, "imit"), name == "Twilio-Concurrent-Requests":
-		return familyOther
-	}
-	return familyRest
-}
-
-// familiesIn returns the families of the fields in h.
-func familiesIn(h http.Header) families {
-	all := familyRest
-	for name := range h {
-		all |= familyOf(name)
-	}
-	return all
 }

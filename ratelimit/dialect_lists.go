@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-go/holdfast/internal/header"
 )
 
-// lists reads the fields that hold a list, all of familyOther.
+// lists reads the fields that hold a list.
 func (r *reader) lists() {
 	g := r.grammar
 	for i := range g.fractions {
@@ -18,7 +18,7 @@ func (r *reader) lists() {
 	for i := range g.windows {
 		r.windows(&g.windows[i])
 	}
-	for i := range g.prefixes {
+	for i := 0; r.prefixes && i < len(g.prefixes); i++ {
 		r.prefixed(&g.prefixes[i])
 	}
 }
@@ -206,7 +206,7 @@ func (r *reader) remains(field, policy string) {
 
 // lines returns the lines of a field, none if they are too many or too long.
 func (r *reader) lines(field string) []string {
-	lines := r.header[field]
+	lines := r.values(field)
 	if !header.Sane(lines) {
 		r.signal.malformed(field)
 		return nil

@@ -34,7 +34,7 @@ func (r *reader) structured(f *structuredFields) {
 
 // members returns the members of a field, if it is there and well-formed.
 func (r *reader) members(name string) (header.Members, bool) {
-	lines := r.header[name]
+	lines := r.values(name)
 	if len(lines) == 0 {
 		return header.Members{}, false
 	}

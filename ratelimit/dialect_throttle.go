@@ -14,6 +14,9 @@ import (
 // too much to do, in place of a 503.
 const statusOverloaded = 529
 
+// retryAfterFields are what [header.RetryAfter] reads.
+var retryAfterFields = [...]string{"Retry-After", "Retry-After-Ms", "X-Ms-Retry-After-Ms"}
+
 // throttle finds out whether the request was throttled, and for how long.
 func (r *reader) throttle() {
 	s, status := r.signal, r.resp.StatusCode
@@ -61,7 +64,7 @@ func (s *Signal) exhausted() bool {
 
 // wait reads the wait that the header asks for.
 func (r *reader) wait() (time.Duration, bool) {
-	if r.families&familyWait == 0 {
+	if !r.present.mayMeet(&r.grammar.pauses) {
 		return 0, false
 	}
 	for _, f := range r.grammar.waits {
@@ -71,7 +74,7 @@ func (r *reader) wait() (time.Duration, bool) {
 	}
 	d, ok := header.RetryAfter(r.header, r.time)
 	if !ok {
-		for _, name := range [...]string{"Retry-After", "Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
+		for _, name := range retryAfterFields {
 			if len(r.header[name]) > 0 {
 				r.signal.malformed(name)
 			}

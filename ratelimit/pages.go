@@ -47,7 +47,7 @@ func (b *bucket) mayTell(resp *http.Response) bool {
 	if resp.ContentLength <= 0 {
 		return true
 	}
-	b.mu.Lock()
+	now := b.lock()
 	defer b.mu.Unlock()
 	if b.pages == nil {
 		return true
@@ -56,10 +56,10 @@ func (b *bucket) mayTell(resp *http.Response) bool {
 	if at == nil || at.dull < maxDull {
 		return true
 	}
-	if b.latest < at.again {
+	if now < at.again {
 		return false
 	}
-	at.again = b.latest + pageEvery
+	at.again = now + pageEvery
 	return true
 }
 
@@ -68,7 +68,7 @@ func (b *bucket) told(resp *http.Response, anything bool) {
 	if resp.ContentLength <= 0 {
 		return
 	}
-	b.mu.Lock()
+	now := b.lock()
 	defer b.mu.Unlock()
 	if b.pages == nil {
 		if anything {
@@ -87,6 +87,6 @@ func (b *bucket) told(resp *http.Response, anything bool) {
 		p.next = (p.next + 1) % maxPages
 	case at.dull < maxDull:
 		at.dull++
-		at.again = b.latest + pageEvery
+		at.again = now + pageEvery
 	}
 }

@@ -108,7 +108,6 @@ func auto() grammar {
 	xRate := separate("X-Rate-Limit-", ResetAuto)
 	xRate.limitElse = "X-Rate-Limit"
 	g := grammar{
-		detect:     true,
 		structured: []structuredFields{ietf, jira},
 		quotas:     []quotaFields{plain, x, xRate, twilio},
 		fractions:  []fractionField{shopify, salesforce},
