@@ -64,7 +64,7 @@ const (
 // with commas, and returns the longest wait.
 func longest(values []string, parse func(string) (time.Duration, bool)) (wait time.Duration, found bool) {
 	take := func(s string) bool {
-		d, ok := parse(strings.Trim(s, " \t"))
+		d, ok := parse(trim(s))
 		if ok {
 			wait, found = max(wait, d), true
 		}
@@ -101,16 +101,23 @@ func seconds(s string, now time.Time) (time.Duration, bool) {
 	return until(t, now), true
 }
 
+// exactDigits is how many digits every float64 holds.
+const exactDigits = 15
+
 // number parses 1*DIGIT [ "." *DIGIT ] and nothing else: no sign, exponent,
 // hexadecimal, underscore, infinity or NaN, all of which strconv would accept.
 // What no float64 can hold is +Inf.
 func number(s string) (float64, bool) {
-	i := 0
+	i, whole := 0, uint64(0)
 	for i < len(s) && isDigit(s[i]) {
+		whole = whole*10 + uint64(s[i]-'0')
 		i++
 	}
 	if i == 0 {
 		return 0, false
+	}
+	if i == len(s) && i <= exactDigits {
+		return float64(whole), true
 	}
 	if i < len(s) && s[i] == '.' {
 		for i++; i < len(s) && isDigit(s[i]); {
@@ -144,6 +151,9 @@ func until(t, now time.Time) time.Duration { return max(0, t.Sub(now)) }
 func httpDate(s string) (time.Time, bool) {
 	if len(s) < len(time.ANSIC) || len(s) > len(time.RFC850)+16 {
 		return time.Time{}, false
+	}
+	if t, ok := fixdate(s); ok {
+		return t, true
 	}
 	t, err := http.ParseTime(strings.Replace(s, ":60 ", ":59 ", 1))
 	return t, err == nil
