@@ -203,8 +203,13 @@ func (b *bucket) settle(charged, actual float64) {
 func (b *bucket) isWorthKeeping() bool {
 	now := b.lock()
 	defer b.mu.Unlock()
-	if b.budget.gate > now || b.slots != nil && b.slots.inUse(now) || b.pacing != nil && b.pacing.plan.Until > now {
+	if b.budget.gate > now || b.slots != nil && b.slots.inUse(now) {
 		return true
+	}
+	if p := b.pacing; p != nil {
+		if p.refresh(now, &need{cost: 1}); p.plan.Until > now {
+			return true
+		}
 	}
 	parts := b.parts.Load()
 	return parts != nil && slices.ContainsFunc(parts.all(), (*bucket).isWorthKeeping)

@@ -37,9 +37,12 @@ func (r *reader) quota(f *quotaFields) {
 	}
 	q.ResetIn = r.reset(f)
 	r.interval(f, &q)
+	if r.signal.add(&q) {
+		return
+	}
 	for _, name := range [...]string{f.remaining, f.limit, f.limitElse, f.used} {
 		if len(r.values(name)) > 0 {
-			r.add(&q, name)
+			r.signal.malformed(name)
 			return
 		}
 	}
@@ -146,6 +149,11 @@ func (r *reader) count(name string, choose func(a, b float64) float64) (float64,
 }
 
 func counts(lines []string, choose func(a, b float64) float64) (float64, bool) {
+	if len(lines) == 1 {
+		if n, ok := header.Quantity(lines[0]); ok {
+			return n, true
+		}
+	}
 	if !header.Sane(lines) {
 		return 0, false
 	}

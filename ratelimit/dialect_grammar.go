@@ -45,6 +45,7 @@ type grammar struct {
 	reason     []string
 	words      sketch // bucket, scope, global and reason
 	pauses     sketch // waits, and the fields in which any dialect may ask for one
+	lists      sketch // fractions and windows
 
 	// statuses mean throttled, besides those that always do.
 	statuses []int
@@ -65,6 +66,13 @@ func (g *grammar) complete() {
 	g.pauses = sketchOf(retryAfterFields[:]...)
 	for _, f := range g.waits {
 		g.pauses.add(f.field)
+	}
+	for _, f := range g.fractions {
+		g.lists.add(f.field)
+	}
+	for _, f := range g.windows {
+		g.lists.add(f.limit)
+		g.lists.add(f.used)
 	}
 	g.words = sketchOf(slices.Concat(g.bucket, g.scope, g.global, g.reason)...)
 }

@@ -12,6 +12,9 @@ import (
 // lists reads the fields that hold a list.
 func (r *reader) lists() {
 	g := r.grammar
+	if !r.prefixes && !r.present.mayMeet(&g.lists) {
+		return
+	}
 	for i := range g.fractions {
 		r.fraction(&g.fractions[i])
 	}

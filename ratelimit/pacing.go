@@ -28,7 +28,9 @@ const (
 type pacing struct {
 	pacer  *pace.Pacer
 	budget budget // what the plan allows
-	plan   pace.Plan
+	limit  rate.Limit
+	burst  int       // limit and burst are those of budget
+	plan   pace.Plan // as it was asked for last
 
 	// The flights that were under way when pacing was made, and what stands for
 	// each of them until it lands.
@@ -46,8 +48,8 @@ func (b *bucket) pace(now time.Duration) *pacing {
 	if b.pacing != nil {
 		return b.pacing
 	}
-	p := &pacing{pacer: b.limiter.rules.NewPacer()}
-	p.budget.tokens = rate.NewLimiter(rate.Inf, 1)
+	p := &pacing{pacer: b.limiter.rules.NewPacer(), limit: rate.Inf, burst: 1}
+	p.budget.tokens = rate.NewLimiter(p.limit, p.burst)
 	p.strays = int(b.sent - b.landed.Swap(born))
 	one := need{cost: 1}
 	for range p.strays {
@@ -67,8 +69,9 @@ func (p *pacing) refresh(now time.Duration, n *need) {
 	if p.plan.Rate < float64(rate.Inf) {
 		limit = rate.Limit(p.plan.Rate)
 	}
-	if p.budget.tokens.Limit() != limit || p.budget.tokens.Burst() != p.plan.Burst {
-		p.budget.set(now, limit, p.plan.Burst)
+	if p.limit != limit || p.burst != p.plan.Burst {
+		p.limit, p.burst = limit, p.plan.Burst
+		p.budget.set(now, p.limit, p.burst)
 	}
 }
 
@@ -210,14 +213,17 @@ func (b *bucket) overhear(n *need, quotas []pace.Quota, a pace.Answer) news {
 // learnt applies what the pacer may have learnt.
 func (b *bucket) learnt(now time.Duration) (told news) {
 	p, before, held := b.pacing, b.pacing.plan.Until, b.pacing.held
+	if p.held = p.pacer.Held(); p.held > max(held, now) {
+		told.hold = p.held - now
+	}
+	if b.queue == nil && b.limiter.config.Hooks.Plan == nil {
+		return told // who wants to know the plan asks for it
+	}
 	next := need{cost: 1}
 	if b.queue != nil && b.queue.count > 0 {
 		next = b.queue.next().need
 	}
 	p.refresh(now, &next)
-	if p.held = p.pacer.Held(); p.held > max(held, now) {
-		told.hold = p.held - now
-	}
 	told.plan = b.worthTelling(now)
 	if b.queue == nil {
 		return told
