@@ -157,8 +157,6 @@ func TestAttemptsAreLimited(t *testing.T) {
 	})
 }
 
-// The whole stack adds at most gobreaker's closure and the body that reports
-// the outcome.
 // What a call says of itself does not hold for the token that it needs: a refresh
 // token that is sent twice because the order may be is a session that is lost.
 func TestTokenIsNotAskedForAsTheCallIs(t *testing.T) {
@@ -192,6 +190,8 @@ func TestTokenIsNotAskedForAsTheCallIs(t *testing.T) {
 	})
 }
 
+// The whole stack adds at most gobreaker's closure and the body that reports
+// the outcome.
 func TestStackAllocations(t *testing.T) {
 	resp := &http.Response{StatusCode: http.StatusOK}
 	body := rttest.NewBody("")
