@@ -24,17 +24,18 @@ import (
 // There may be very many keys, so what few of them need is behind pointers.
 type bucket struct {
 	*limits
-	key *httpx.Key // nobody writes to it
+	key   *httpx.Key            // nobody writes to it
+	parts atomic.Pointer[parts] // nil until the server has named any
+	lot   atomic.Int64          // when the lot ends, and in the low bits its size; 0 if there is none
 
 	mu     sync.Mutex
 	latest time.Duration // the clock may be read in another order than the lock is taken
 	budget budget
 	*rarities
+	sent int64 // calls that were admitted before there was pacing
 
-	parts  atomic.Pointer[parts] // nil until the server has named any
-	sent   int64                 // calls that were admitted before there was pacing
-	landed atomic.Int64          // of these, those that are over; negative once there is pacing
-	lot    lot
+	lotLeft atomic.Int64 // how many calls the lot is still for; negative if more have come
+	landed  atomic.Int64 // of those sent, those that are over; negative once there is pacing
 }
 
 // limits is what not every Config asks for. Buckets without any share one.
@@ -92,7 +93,7 @@ func (b *bucket) lock() (now time.Duration) { return b.lockAt(b.limiter.now()) }
 // lockAt is lock for a caller who has read the clock just now.
 func (b *bucket) lockAt(now time.Duration) time.Duration {
 	b.mu.Lock()
-	if b.lot.state.Load() != 0 {
+	if b.lot.Load() != 0 {
 		now = b.closeLot(now)
 	}
 	b.latest = max(b.latest, now)
@@ -102,11 +103,7 @@ func (b *bucket) lockAt(now time.Duration) time.Duration {
 // take admits a call if nobody has to wait, and returns the time.
 func (b *bucket) take(n *need) (taken bool, now time.Duration) {
 	now = b.limiter.now()
-	if n.cost == 1 && n.permit == nil && b.lot.take(now) {
-		n.admitted, n.charged, n.flight.since = true, 1, now
-		if b.limiter.parser != nil {
-			n.flight.state = blind
-		}
+	if b.takeLot(now, n) {
 		return true, now
 	}
 	now = b.lockAt(now)
@@ -203,7 +200,7 @@ func (b *bucket) settle(charged, actual float64) {
 func (b *bucket) isWorthKeeping() bool {
 	now := b.lock()
 	defer b.mu.Unlock()
-	if b.budget.gate > now || b.slots != nil && b.slots.inUse(now) {
+	if b.budget.gate > now || b.slots != nil && b.slots.inUse(now) || b.blindFlights() > 0 {
 		return true
 	}
 	if p := b.pacing; p != nil {

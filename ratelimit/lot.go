@@ -1,22 +1,22 @@
 package ratelimit
 
 import (
-	"sync/atomic"
+	"net/http"
 	"time"
 )
 
 const (
-	// maxLot is the size of a lot. Together with the call that opens it, it is as
-	// many calls as there are for one answer that is read. It fits the low bits of
-	// lot.state.
-	maxLot = everyAnswer - 1
-	// maxLotTime is how long a lot is open where there is a rate.
+	// maxLot is the size of the largest lot.
+	maxLot = 1024
+	// sizeBits are the bits of bucket.lot that hold the size.
+	sizeBits = 2*maxLot - 1
+	// maxLotTime is how long a lot is open where there is a rate, and else grain.
 	maxLotTime = time.Millisecond
-	// plenty is how many tokens a bucket must hold.
-	plenty = 512
+	// lotShare is the part of the tokens that a lot may take, as a divisor.
+	lotShare = 8
 )
 
-// lot is a number of calls that may go without the lock of their bucket. Where
+// A lot is a number of calls that may go without the lock of their bucket. Where
 // tokens abound and nothing else limits the calls, callers would only wait for
 // each other there.
 //
@@ -25,71 +25,71 @@ const (
 // time at which the lot ended, or now if that is earlier: never too early, so a
 // lot gives away nothing. A bucket that was full loses what flows back in a
 // millisecond, at most.
-type lot struct {
-	state atomic.Int64 // when it ends, and in the low bits how many are left; 0 if closed
-	size  int64        // the lock of the bucket guards it
-}
+//
+// A lot ends where an answer is due to be read, so that a call knows whether its
+// own is by how many are left.
+//
+// The end lies apart from what all callers write, and a call writes once, without
+// reading before: what costs is to get the memory from another core.
 
-// take takes one call out of an open lot.
-func (l *lot) take(now time.Duration) bool {
-	for {
-		state := l.state.Load()
-		if state&maxLot == 0 || int64(now) > state&^maxLot {
-			return false
-		}
-		if l.state.CompareAndSwap(state, state-1) {
-			return true
-		}
+// takeLot admits a call if there is a lot for it.
+func (b *bucket) takeLot(now time.Duration, n *need) bool {
+	if n.cost != 1 || n.permit != nil || int64(now) > b.lot.Load() {
+		return false
 	}
-}
-
-// open opens a lot until end, or up to 63 ns before.
-func (l *lot) open(size int64, end time.Duration) {
-	l.size = size
-	l.state.Store(int64(end)&^maxLot | size)
-}
-
-// close closes the lot and returns how many were taken, and when it ended.
-func (l *lot) close() (taken int64, end time.Duration) {
-	state := l.state.Swap(0)
-	if state == 0 {
-		return 0, 0
+	left := b.lotLeft.Add(-1)
+	if left < 0 {
+		return false
 	}
-	return l.size - state&maxLot, time.Duration(state &^ maxLot)
+	n.admitted, n.charged, n.flight.since = true, 1, now
+	if b.limiter.parser != nil {
+		n.flight.state, n.flight.listen = blind, left%everyAnswer == 0
+	}
+	return true
+}
+
+// hurry admits a call to the bucket found last if that is its own and has a lot,
+// and returns it. The call does not hold the entry, on which callers would wait
+// for each other again. The bucket stays all the same: who wants to forget it
+// closes the lot first, and finds that calls are under way.
+func (l *Limiter) hurry(req *http.Request, n *need) *bucket {
+	e := l.last.Load()
+	if e == nil || l.parser == nil || !e.Key().Names(req) {
+		return nil
+	}
+	b := e.Value()
+	if b.parts.Load() != nil || b.lot.Load() == 0 || !b.takeLot(l.now(), n) {
+		return nil
+	}
+	return b
 }
 
 // openLot opens a lot if tokens abound. Nobody may be in the queue.
 func (b *bucket) openLot(now time.Duration) {
-	if b.pacing != nil || b.limits != &b.limiter.unlimited {
+	if b.pacing != nil || b.limits != &b.limiter.unlimited || b.limiter.parser != nil && b.sent < firstAnswers {
 		return
 	}
-	size, end := int64(maxLot), forever
-	if b.limiter.parser != nil {
-		if b.sent < firstAnswers {
-			return
-		}
-		size -= b.sent % everyAnswer // the call after it listens
-	}
+	size, end := int64(maxLot), now+grain
 	if b.budget.tokens != nil {
-		if b.budget.tokens.TokensAt(b.budget.at(now)) < plenty {
-			return
-		}
+		size = min(size, int64(b.budget.tokens.TokensAt(b.budget.at(now))/lotShare))
 		end = now + maxLotTime
 	}
-	if size > 0 {
-		b.lot.open(size, end)
+	if size -= (b.sent + size) % everyAnswer; size > 0 {
+		b.lotLeft.Store(size)
+		b.lot.Store(int64(end)&^sizeBits | size)
 	}
 }
 
-// closeLot charges what was taken of the lot, and returns the time.
+// closeLot closes the lot, charges what was taken of it, and returns the time.
 func (b *bucket) closeLot(now time.Duration) time.Duration {
-	taken, end := b.lot.close()
+	lot := b.lot.Swap(0) // no call went later than that
+	taken := lot&sizeBits - max(0, b.lotLeft.Swap(0))
 	if taken == 0 {
 		return now
 	}
 	// The last of them may have gone after the caller has read the clock.
 	now = max(now, b.limiter.now())
-	b.budget.charge(max(b.latest, min(now, end)), int(taken))
+	b.budget.charge(max(b.latest, min(now, time.Duration(lot))), int(taken))
 	if b.limiter.parser != nil {
 		b.sent += taken
 	}

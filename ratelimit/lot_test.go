@@ -2,6 +2,7 @@ package ratelimit_test
 
 import (
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -86,7 +87,7 @@ func TestHoldEndsAbundance(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				l := newLimiter(t, limit)
-				require.Equal(t, 100, calls(t, l, silent, 100))
+				require.Equal(t, 2000, calls(t, l, silent, 2000))
 				require.Zero(t, took(t, l, rttest.NewScript(rttest.Step{Status: 429, Header: []string{"Retry-After", "7"}}), api))
 				require.Equal(t, 7*time.Second, took(t, l, silent, api))
 			})
@@ -100,6 +101,7 @@ func TestSilentAnswersAreSampled(t *testing.T) {
 	for name, limit := range map[string]ratelimit.Config{
 		"no rate":    {},
 		"plenty":     {Rate: 1e6, Burst: 1 << 20},
+		"some":       {Rate: 1e6, Burst: 1000},
 		"few tokens": {Rate: 1e6, Burst: 100},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,7 +141,7 @@ func TestCallsUnderWayAreKnownWhenQuotasCome(t *testing.T) {
 					time.Sleep(time.Minute)
 					return silent(req)
 				})
-				calls(t, l, silent, 200)
+				calls(t, l, silent, 2000)
 				var wg sync.WaitGroup
 				for range 300 {
 					wg.Go(func() { calls(t, l, slow, 1) })
@@ -153,6 +155,37 @@ func TestCallsUnderWayAreKnownWhenQuotasCome(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A bucket with calls under way is not forgotten for others, also if they went
+// without holding it: what is answered them counts.
+func TestBucketsWithCallsUnderWayStay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{MaxKeys: 10, IdleTimeout: time.Second})
+		calls(t, l, silent, 2000) // until it is the bucket that is found first
+		slow := rttest.Func(func(*http.Request) (*http.Response, error) {
+			time.Sleep(time.Hour)
+			return &http.Response{
+				StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"100"}}, Body: http.NoBody,
+			}, nil
+		})
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { calls(t, l, slow, 1) })
+		}
+		time.Sleep(30 * time.Minute)
+		for i := range 1000 {
+			took(t, l, silent, "https://"+strconv.Itoa(i)+".example.com/")
+		}
+		time.Sleep(30 * time.Minute)
+		wg.Wait()
+		for i := range 1000 {
+			took(t, l, silent, "https://"+strconv.Itoa(i)+".example.com/")
+		}
+		require.Equal(t, 100*time.Second, took(t, l, silent, api))
+		require.LessOrEqual(t, len(l.Snapshot()), 10)
+	})
 }
 
 // Callers on all cores, of which some are held up, look and give back, together

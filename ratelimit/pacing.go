@@ -61,6 +61,14 @@ func (b *bucket) pace(now time.Duration) *pacing {
 	return p
 }
 
+// blindFlights is how many calls are under way that nobody plans.
+func (b *bucket) blindFlights() int {
+	if b.pacing != nil {
+		return b.pacing.strays
+	}
+	return int(b.sent - b.landed.Load())
+}
+
 // refresh asks for the plan for calls like n.
 func (p *pacing) refresh(now time.Duration, n *need) {
 	p.plan = p.pacer.Plan(now, n.token())

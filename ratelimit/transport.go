@@ -43,7 +43,7 @@ func (t *transport) Unwrap() http.RoundTripper { return t.next }
 type turn struct {
 	limiter *Limiter
 	req     *http.Request
-	entry   *keyed.Entry[httpx.Key, bucket]
+	entry   *keyed.Entry[httpx.Key, bucket] // nil if the bucket stays without being held
 	bucket  *bucket
 	need    need
 	part    *bucket // where the request queues first; or nil
@@ -61,11 +61,14 @@ func (t *turn) come() error {
 			return err
 		}
 	}
-	t.entry = l.acquire(t.req)
-	t.bucket = t.entry.Value()
 	wishes := wishesOf(t.req.Context())
 	t.need.set(&wishes)
 	t.priced = wishes.priced
+	if t.bucket = l.hurry(t.req, &t.need); t.bucket != nil {
+		return nil
+	}
+	t.entry = l.acquire(t.req)
+	t.bucket = t.entry.Value()
 	waited := false
 	if parts := t.bucket.parts.Load(); parts != nil {
 		if t.part = parts.of(l.route(t.req)); t.part != nil {
