@@ -97,7 +97,7 @@ func (r *reader) time() time.Time {
 // quotas reads all quotas. What is read later is merged into what was read
 // earlier, so the order is that of the grammar, never that of the header.
 func (r *reader) quotas() {
-	if header.Cached(r.header) {
+	if r.present.may("Age") && header.Cached(r.header) {
 		return
 	}
 	g := r.grammar
