@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"net/http"
 	"strconv"
@@ -20,12 +21,16 @@ const benchSecret = "0123456789abcdef0123456789abcdef"
 // benchBody is 1 KiB.
 func benchBody() []byte { return bytes.Repeat([]byte("0123456789abcdef"), 64) }
 
-func hexMAC(parts ...string) string {
+func hexMAC(parts ...string) string { return hex.EncodeToString(benchMAC(parts)) }
+
+func base64MAC(parts ...string) string { return base64.StdEncoding.EncodeToString(benchMAC(parts)) }
+
+func benchMAC(parts []string) []byte {
 	h := hmac.New(sha256.New, []byte(benchSecret))
 	for _, p := range parts {
 		h.Write([]byte(p))
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return h.Sum(nil)
 }
 
 // benchCases are requests with a body of 1 KiB, and their verifiers.
@@ -53,6 +58,12 @@ func benchCases(tb testing.TB) map[string]func() error {
 	add(webhook.Slack(), map[string]string{
 		"X-Slack-Request-Timestamp": now,
 		"X-Slack-Signature":         "v0=" + hexMAC("v0:", now, ":", string(body)),
+	})
+	const id = "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W"
+	add(webhook.OpenAI(), map[string]string{
+		"Webhook-Id":        id,
+		"Webhook-Timestamp": now,
+		"Webhook-Signature": "v1," + base64MAC(id, ".", now, ".", string(body)),
 	})
 	bare, err := webhook.NewHMACVerifier(webhook.HMACConfig{Secrets: []webhook.Secret{webhook.NewSecret(benchSecret)}})
 	require.NoError(tb, err)

@@ -147,19 +147,22 @@ func (c *check) readSignatures() error {
 func (c *check) addItems(line string) error {
 	separator := c.engine.scheme.Separator
 	for line != "" {
-		var item string
-		if separator == " " {
-			item, line, _ = strings.Cut(line, " ")
-			item = strings.TrimRight(item, ",")
-		} else {
-			n := strings.IndexByte(line, ',')
-			if separator == ";" {
-				n = strings.IndexAny(line, ",;")
-			}
-			if n < 0 {
-				n = len(line)
-			}
-			item, line = line[:n], line[min(n+1, len(line)):]
+		var n int
+		switch separator {
+		case " ":
+			n = strings.IndexByte(line, ' ')
+		case ";":
+			n = strings.IndexAny(line, ",;")
+		default:
+			n = strings.IndexByte(line, ',')
+		}
+		if n < 0 {
+			n = len(line)
+		}
+		item := line[:n]
+		line = line[min(n+1, len(line)):]
+		for separator == " " && strings.HasSuffix(item, ",") {
+			item = item[:len(item)-1]
 		}
 		if err := c.addItem(trimBlanks(item)); err != nil {
 			return err
@@ -312,7 +315,7 @@ const badTimestamp = "the timestamp is missing, or not in the provider's form"
 // visible reports whether s is ASCII without blanks and control characters.
 func visible(s string) bool {
 	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f {
+		if s[i]-'!' > '~'-'!' { // one comparison, as a byte cannot be negative
 			return false
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -45,28 +44,19 @@ type family struct {
 // An expectation is a field of Scheme.Expect.
 type expectation struct{ name, value string }
 
-// spares are checks that wait to be used again. The first waits where the garbage
-// collector does not take it away.
-type spares struct {
-	first atomic.Pointer[check]
-	more  sync.Pool
-}
+// spares are checks that wait to be used again. The pool keeps one that is used
+// between two collections of garbage, and its fast path has no locked
+// instruction, which a slot of our own would need.
+type spares struct{ pool sync.Pool }
 
 func (s *spares) get() *check {
-	if c := s.first.Swap(nil); c != nil {
-		return c
-	}
-	if c, ok := s.more.Get().(*check); ok {
+	if c, ok := s.pool.Get().(*check); ok {
 		return c
 	}
 	return new(check)
 }
 
-func (s *spares) put(c *check) {
-	if !s.first.CompareAndSwap(nil, c) {
-		s.more.Put(c)
-	}
-}
+func (s *spares) put(c *check) { s.pool.Put(c) }
 
 // refuse returns the error for a request.
 func (e *engine) refuse(reason error, detail string) error {

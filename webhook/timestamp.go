@@ -76,10 +76,11 @@ func digits(s string, limit int) (n int64, ok bool) {
 		return 0, false
 	}
 	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
+		d := s[i] - '0'
+		if d > 9 {
 			return 0, false
 		}
-		n = n*10 + int64(s[i]-'0')
+		n = n*10 + int64(d)
 	}
 	return n, true
 }
