@@ -193,6 +193,11 @@ func (e *engine) prepare() {
 		}
 		e.families = append(e.families, f)
 	}
+	if len(s.Versions) > 0 && s.Versions[0].Algorithm == Token {
+		for _, f := range e.families {
+			e.tokens = append(e.tokens, f.signatures...)
+		}
+	}
 	for name, value := range s.Expect {
 		e.expect = append(e.expect, expectation{name: http.CanonicalHeaderKey(name), value: value})
 	}

@@ -23,6 +23,7 @@ type engine struct {
 	signaturePath, timestampPath, batchPath []string
 
 	expect []expectation
+	tokens []string // header fields in which a secret travels
 
 	signsTime, signsID, signsBody bool
 	hasTime                       bool

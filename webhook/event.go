@@ -97,6 +97,9 @@ func (e *engine) events(req *http.Request, body []byte, v Verified, source strin
 				return nil, err
 			}
 		}
+		if s.ID.JSON != "" {
+			base.IDSigned = e.covers(v, s.ID)
+		}
 		return []Event{base}, nil
 	}
 	elements, err := e.split(doc)
@@ -111,7 +114,7 @@ func (e *engine) events(req *http.Request, body []byte, v Verified, source strin
 			if event.ID, err = element.textsAt(s.Batch.ID); err != nil {
 				return nil, err
 			}
-			event.IDSigned = e.signs(Field{JSON: s.Batch.ID})
+			event.IDSigned = e.covers(v, Field{JSON: s.Batch.ID})
 		}
 		if s.Batch.Type != "" {
 			if event.Type, err = element.textsAt(s.Batch.Type); err != nil {
@@ -121,6 +124,12 @@ func (e *engine) events(req *http.Request, body []byte, v Verified, source strin
 		all[i] = event
 	}
 	return all, nil
+}
+
+// covers reports whether the signature of a request covers f. With [AnyOf] it can
+// be that of another scheme, which may sign less.
+func (e *engine) covers(v Verified, f Field) bool {
+	return v.BodySigned || v.Scheme == e.scheme.Name && e.signs(f)
 }
 
 // familyOf returns the names by which a request was read.
@@ -149,12 +158,8 @@ func (e *engine) publicHeader(h http.Header) http.Header {
 	for _, name := range []string{"Authorization", "Proxy-Authorization", "Cookie"} {
 		delete(h, name)
 	}
-	if len(e.scheme.Versions) > 0 && e.scheme.Versions[0].Algorithm == Token {
-		for _, f := range e.families {
-			for _, name := range f.signatures {
-				delete(h, name)
-			}
-		}
+	for _, name := range e.tokens {
+		delete(h, name)
 	}
 	return h
 }

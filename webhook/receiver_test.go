@@ -252,6 +252,41 @@ func TestReceiverRemovesCredentials(t *testing.T) {
 	require.Equal(t, secret, req.Header.Get("X-Gitlab-Token"), "the caller's request stays as it is")
 }
 
+// The token of any of the schemes is a credential.
+func TestAnyOfRemovesCredentials(t *testing.T) {
+	t.Parallel()
+	token := verifier(t, webhook.GitLabToken())
+	signed := verifier(t, webhook.GitLab(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	for _, v := range []*webhook.Verifier{webhook.AnyOf(signed, token), webhook.AnyOf(token, signed), webhook.AnyOf(signed, webhook.AnyOf(signed, token))} {
+		req := httptest.NewRequest(http.MethodPost, hookURL, strings.NewReader("{}"))
+		req.Header.Set("X-Gitlab-Token", secret)
+		events := receive(t, webhook.ReceiverConfig{Verifier: v}, req)
+		require.Empty(t, events[0].Header)
+	}
+}
+
+// An ID that the first scheme would sign is not signed because it is there.
+func TestAnyOfSignedIDs(t *testing.T) {
+	t.Parallel()
+	token := verifier(t, webhook.GitLabToken())
+	for _, first := range []*webhook.Verifier{
+		verifier(t, webhook.Typeform()),
+		verifier(t, webhook.Scheme{
+			Name:     "batches",
+			Headers:  []string{"Signature"},
+			Versions: []webhook.Version{{Algorithm: webhook.HMACSHA256}},
+			Signed:   "{body}",
+			Batch:    &webhook.Batch{ID: "event_id"},
+		}),
+	} {
+		req := httptest.NewRequest(http.MethodPost, hookURL, strings.NewReader(`{"event_id":"1"}`))
+		req.Header.Set("X-Gitlab-Token", secret)
+		events := receive(t, webhook.ReceiverConfig{Verifier: webhook.AnyOf(first, token)}, req)
+		require.Equal(t, "1", events[0].ID)
+		require.False(t, events[0].IDSigned)
+	}
+}
+
 func TestReceiverBatches(t *testing.T) {
 	t.Parallel()
 	var sendgrid preset

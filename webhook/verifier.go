@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -95,6 +96,10 @@ func (v *Verifier) VerifyAt(req *http.Request, body []byte, at time.Time) (verif
 // Batch and Ack, is that of the first.
 func AnyOf(first *Verifier, others ...*Verifier) *Verifier {
 	e := *first.engine
+	e.tokens = slices.Clone(e.tokens)
+	for _, v := range others {
+		e.tokens = append(e.tokens, v.engine.tokens...)
+	}
 	e.scheme.Verify = func(req *http.Request, body []byte, at time.Time) (Verified, error) {
 		verified, err := first.VerifyAt(req, body, at)
 		for _, v := range others {
