@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"crypto/ed25519"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
@@ -138,6 +139,27 @@ func TestAttackXSignsForStrangers(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, w.Code)
 		require.NotContains(t, w.Body.String(), base64.StdEncoding.EncodeToString(mac256(body)))
 	}
+}
+
+// What we have signed for a stranger is not taken for an event.
+func TestAttackXTokenAsEvent(t *testing.T) {
+	t.Parallel()
+	r, err := webhook.NewReceiver(webhook.ReceiverConfig{Verifier: verifier(t, webhook.X())})
+	require.NoError(t, err)
+	for _, token := range []string{"abc", "1", "true", "-1.5", "null", strings.Repeat("a", 512)} {
+		w := serve(r.Handler(ok), httptest.NewRequest(http.MethodGet, hookURL+"?crc_token="+token, nil))
+		require.Equal(t, http.StatusOK, w.Code)
+		var answer struct {
+			Token string `json:"response_token"`
+		}
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer))
+		event := httptest.NewRequest(http.MethodPost, hookURL, strings.NewReader(token))
+		event.Header.Set("X-Twitter-Webhooks-Signature", answer.Token)
+		require.Equal(t, http.StatusUnauthorized, serve(r.Handler(ok), event).Code, token)
+	}
+	event := httptest.NewRequest(http.MethodPost, hookURL, strings.NewReader("{}"))
+	event.Header.Set("X-Twitter-Webhooks-Signature", "sha256="+base64.StdEncoding.EncodeToString(mac256("{}")))
+	require.Equal(t, http.StatusNoContent, serve(r.Handler(ok), event).Code)
 }
 
 // Discord tests endpoints with bad signatures, and turns off those that do not

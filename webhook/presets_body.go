@@ -129,7 +129,8 @@ func Meta() Scheme {
 
 // X is the scheme of X, which was Twitter. Its handshake asks us to sign a
 // token with the same secret that signs events, so only tokens that can't be
-// the body of an event are signed.
+// the body of an event are signed, and a [Receiver] takes no body that could be
+// such a token.
 func X() Scheme {
 	return Scheme{
 		Name:      "x",
@@ -138,6 +139,8 @@ func X() Scheme {
 		Encoding:  Base64,
 		Signed:    "{body}",
 		Handshake: xHandshake,
+
+		signsTokens: true,
 	}
 }
 

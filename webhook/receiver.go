@@ -249,6 +249,10 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, deliver func(
 		a.unverified(err)
 		return
 	}
+	if r.engine.scheme.signsTokens && harmless(string(body)) {
+		a.refuse(http.StatusUnauthorized, r.engine.refuse(ErrBadSignature, "the body could be the token of a handshake"))
+		return
+	}
 	a.record.KeyID = verified.KeyID
 	if reply := r.handshake(req, body, verified); reply != nil {
 		a.reply(reply)

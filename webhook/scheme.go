@@ -104,6 +104,10 @@ type Scheme struct {
 	// verified, and returns nil if the request is not for it.
 	Handshake func(Handshake) *Reply
 
+	// signsTokens says that Handshake signs texts of strangers, if they are
+	// harmless, with the secret that signs events.
+	signsTokens bool
+
 	// Ack is the answer to an event that was taken. The zero value means 204
 	// without a body.
 	Ack Reply
