@@ -34,8 +34,8 @@ func newRates(c ReceiverConfig) *rates {
 	if r.key == nil {
 		r.key = peerKey
 	}
-	// A bucket that is full again need not be remembered.
-	idle := time.Duration(min(r.burst/r.rate, time.Hour.Seconds())*float64(time.Second)) + time.Second
+	// A bucket that is full again need not be remembered, but until then it must.
+	idle := time.Duration(min(r.burst/r.rate, maxIdle.Seconds())*float64(time.Second)) + time.Second
 	r.buckets = keyed.New(keyed.Config[httpx.Key, bucket]{
 		Max:  orDefault(c.MaxKeys, DefaultMaxKeys),
 		Idle: idle,
@@ -44,6 +44,9 @@ func newRates(c ReceiverConfig) *rates {
 	})
 	return r
 }
+
+// maxIdle is how long a bucket is remembered at most.
+const maxIdle = 366 * 24 * time.Hour
 
 // peerKey is the address of the peer, as far as it is one customer's.
 func peerKey(req *http.Request) string {

@@ -77,6 +77,25 @@ func TestReceiverRate(t *testing.T) {
 	})
 }
 
+// A bucket that takes days to fill is not full again after an hour.
+func TestReceiverSlowRate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := receiver(t, func(c *webhook.ReceiverConfig) { c.Rate, c.Burst = 1.0/3600, 48 })
+		taken := func() (n int) {
+			for serve(r.Handler(ok), github("{}")).Code != http.StatusTooManyRequests {
+				n++
+			}
+			return n
+		}
+		require.Equal(t, 48, taken())
+		time.Sleep(3 * time.Hour)
+		require.Equal(t, 3, taken())
+		time.Sleep(100 * time.Hour)
+		require.Equal(t, 48, taken())
+	})
+}
+
 func TestReceiverInFlight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
