@@ -38,8 +38,10 @@ type IdempotencyConfig struct {
 	Optional bool
 
 	// Scope says whose key it is: two callers may choose the same one, and must
-	// not get each other's answers. nil means the Authorization field. It must
-	// be safe for concurrent use.
+	// not get each other's answers. nil means the Authorization field, which is
+	// not enough for callers that are known by a cookie, by a certificate or by
+	// another field: they would share one scope. It must be safe for concurrent
+	// use.
 	Scope func(*http.Request) string
 
 	// MaxBody is the longest body of a request, which is read into memory; a
@@ -107,8 +109,9 @@ type StoredAnswer struct {
 //	503  the store does not work, or is full
 //
 // An answer that is given again has Idempotent-Replayed: true. Answers of 500
-// and above are not remembered: the request can be repeated. Cookies are not
-// remembered either. The answer goes to the client when it is complete and
+// and above are not remembered, nor are 408, 425 and 429, which ask for another
+// attempt: the request can be repeated. Cookies and what the header had before
+// the handler was called are not remembered either. The answer goes to the client when it is complete and
 // remembered.
 //
 // A key is a String of RFC 9651, in quotes, or the same text without them. It is
@@ -203,7 +206,7 @@ func (i *Idempotency) serve(w http.ResponseWriter, r *http.Request, next http.Ha
 
 // first serves the request that has the claim.
 func (i *Idempotency) first(w http.ResponseWriter, r *http.Request, next http.Handler, key, token string, body []byte) {
-	recorder := &answerRecorder{w: w, header: w.Header().Clone(), limit: i.config.MaxAnswer}
+	recorder := &answerRecorder{w: w, before: w.Header().Clone(), header: w.Header().Clone(), limit: i.config.MaxAnswer}
 	// The client may have gone, and the answer must be remembered all the same.
 	store := context.WithoutCancel(r.Context())
 	abandon := func() {
@@ -225,12 +228,22 @@ func (i *Idempotency) first(w http.ResponseWriter, r *http.Request, next http.Ha
 	panicked = false
 
 	answer := recorder.answer()
-	if answer.Status >= http.StatusInternalServerError {
+	if asksForMore(answer.Status) {
 		abandon()
 	} else if err := i.finish(store, key, token, answer); err != nil {
 		i.config.Failed(fmt.Errorf("webhook: remembering an answer: %w", err))
 	}
 	recorder.send(answer)
+}
+
+// asksForMore reports whether an answer says that the request was not done, and
+// may be repeated as it is.
+func asksForMore(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= http.StatusInternalServerError
 }
 
 func (i *Idempotency) finish(ctx context.Context, key, token string, answer StoredAnswer) error {
@@ -269,12 +282,12 @@ func scoped(scope, key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fingerprintOf tells requests apart: by method, path, query and body.
+// fingerprintOf tells requests apart: by method, host, path, query and body.
 func fingerprintOf(r *http.Request, body []byte) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	content := sha256.Sum256(body)
 	h.Write(content[:])
-	h.Write([]byte(r.Method + " " + r.URL.RequestURI()))
+	h.Write([]byte(r.Method + " " + strings.ToLower(r.Host) + " " + r.URL.RequestURI()))
 	h.Sum(sum[:0])
 	return sum
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"net/http"
+	"slices"
 )
 
 // write gives the answer.
@@ -16,6 +17,7 @@ func (a *StoredAnswer) write(w http.ResponseWriter) {
 // An answerRecorder holds an answer back, until it is complete or too long.
 type answerRecorder struct {
 	w      http.ResponseWriter
+	before http.Header // what others had set: they do so for each request
 	header http.Header
 	status int
 	sent   http.Header // as it was when the status was written
@@ -53,6 +55,11 @@ func (r *answerRecorder) answer() StoredAnswer {
 	header := r.sent.Clone()
 	for _, name := range []string{"Set-Cookie", "Date", "Connection", "Transfer-Encoding"} {
 		header.Del(name)
+	}
+	for name, values := range r.before {
+		if slices.Equal(values, header[name]) {
+			delete(header, name)
+		}
 	}
 	return StoredAnswer{Status: r.status, Header: header, Body: r.body.Bytes(), Lost: r.lost}
 }

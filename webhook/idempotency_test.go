@@ -84,6 +84,57 @@ func TestIdempotency(t *testing.T) {
 	require.EqualValues(t, 3, calls.Load())
 }
 
+// A request that was told to come back later is done when it does.
+func TestIdempotencyRemembersNoDelay(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{408, 425, 429, 500, 503} {
+		var calls atomic.Int32
+		h := idempotent(t, func(w http.ResponseWriter, _ *http.Request) {
+			if calls.Add(1) == 1 {
+				w.WriteHeader(status)
+			}
+		}, nil)
+		require.Equal(t, status, serve(h, order("k", "")).Code)
+		require.Equal(t, 200, serve(h, order("k", "")).Code)
+		require.Equal(t, 200, serve(h, order("k", "")).Code)
+		require.EqualValues(t, 2, calls.Load())
+	}
+}
+
+// The same path on another host is another request.
+func TestIdempotencyHosts(t *testing.T) {
+	t.Parallel()
+	h := idempotent(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Host) }, nil)
+	require.Equal(t, "example.com", serve(h, order("k", "")).Body.String())
+	other := order("k", "")
+	other.Host = "tenant.example.com"
+	require.Equal(t, 422, serve(h, other).Code)
+	same := order("k", "")
+	same.Host = "EXAMPLE.com"
+	require.Equal(t, "example.com", serve(h, same).Body.String())
+}
+
+// What other middleware has set for a request is not given to another.
+func TestIdempotencyHeaderOfOthers(t *testing.T) {
+	t.Parallel()
+	inner := idempotent(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "/orders/1")
+		w.Header().Set("Vary", "Origin, Accept")
+	}, nil)
+	var number atomic.Int32
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Request-Id", itoa(int(number.Add(1))))
+		w.Header().Set("Vary", "Origin")
+		inner.ServeHTTP(w, r)
+	})
+	for i := range 3 {
+		w := serve(h, order("k", ""))
+		require.Equal(t, itoa(i+1), w.Header().Get("X-Request-Id"))
+		require.Equal(t, "/orders/1", w.Header().Get("Location"))
+		require.Equal(t, []string{"Origin, Accept"}, w.Header()["Vary"])
+	}
+}
+
 func TestIdempotencyKeys(t *testing.T) {
 	t.Parallel()
 	h := idempotent(t, func(http.ResponseWriter, *http.Request) {}, nil)
