@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
+	"maps"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -44,7 +46,7 @@ func (m *message) sign() error {
 			return err
 		}
 	}
-	if strings.Contains(c.Scheme.Signed, "{form}") && len(m.body) > 0 && m.req.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
+	if strings.Contains(c.Scheme.Signed, "{form}") && len(m.body) > 0 && !m.isForm() {
 		sum := sha256.Sum256(m.body)
 		q := m.req.URL.RawQuery
 		if q != "" {
@@ -254,21 +256,27 @@ func (m *message) piece(name string) (string, error) {
 }
 
 func (m *message) form() (string, error) {
-	if m.req.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
+	if !m.isForm() {
 		return "", nil
 	}
 	values, err := url.ParseQuery(string(m.body))
 	if err != nil {
 		return "", fmt.Errorf("webhooktest: %w", err)
 	}
-	var lines []string
-	for name, all := range values {
-		for _, value := range all {
-			lines = append(lines, name+"\x00"+value)
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		slices.Sort(values[name])
+		for _, value := range slices.Compact(values[name]) {
+			b.WriteString(name + value)
 		}
 	}
-	slices.Sort(lines)
-	return strings.ReplaceAll(strings.Join(slices.Compact(lines), ""), "\x00", ""), nil
+	return b.String(), nil
+}
+
+// isForm reports whether the body is a form, in whatever charset it says.
+func (m *message) isForm() bool {
+	media, _, err := mime.ParseMediaType(m.req.Header.Get("Content-Type"))
+	return err == nil && media == "application/x-www-form-urlencoded"
 }
 
 // decode reads JSON and keeps numbers as they are written.

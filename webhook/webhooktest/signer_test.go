@@ -48,3 +48,23 @@ func TestConfigErrors(t *testing.T) {
 	_, err = s.Request("://", nil, time.Now())
 	require.Error(t, err)
 }
+
+// Forms with a charset, and with bytes that could pass for separators.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	s, err := webhooktest.New(webhooktest.Config{Scheme: webhook.Twilio(), Secret: "0123456789abcdef0123456789abcdef"})
+	require.NoError(t, err)
+	v, err := webhook.New(webhook.Config{Scheme: webhook.Twilio(), Keys: []webhook.Key{s.Key()}, URL: "https://example.com/hook"})
+	require.NoError(t, err)
+	for _, media := range []string{"application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-Urlencoded"} {
+		for _, body := range []string{"a=1", "a%00b=%00", "a=%00&a%00=", "a=2&a=1&a=2"} {
+			req, err := http.NewRequest(http.MethodPost, "https://example.com/hook", http.NoBody)
+			require.NoError(t, err)
+			req.Header.Set("Content-Type", media)
+			require.NoError(t, s.Sign(req, []byte(body), time.Now()))
+			require.Empty(t, req.URL.RawQuery)
+			_, err = v.Verify(req, []byte(body))
+			require.NoError(t, err, "%s %s", media, body)
+		}
+	}
+}
