@@ -90,6 +90,11 @@ func TestReceiverSlowRate(t *testing.T) {
 		}
 		require.Equal(t, 48, taken())
 		time.Sleep(3 * time.Hour)
+		for i := range 64 { // what is idle goes when others come
+			other := github("{}")
+			other.RemoteAddr = "203.0.113." + itoa(i) + ":1"
+			require.Equal(t, 204, serve(r.Handler(ok), other).Code)
+		}
 		require.Equal(t, 3, taken())
 		time.Sleep(100 * time.Hour)
 		require.Equal(t, 48, taken())
