@@ -3,8 +3,8 @@ package webhook_test
 import (
 	"crypto/ed25519"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
