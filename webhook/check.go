@@ -235,30 +235,39 @@ func (c *check) readFields() error {
 			return e.refuse(ErrMalformed, errDuplicate.Error())
 		}
 	}
-	for i := range e.parts {
-		p := &e.parts[i]
-		switch p.kind {
-		case idPart:
-			if c.id == "" || p.next != "" && strings.Contains(c.id, p.next) {
-				return e.refuse(ErrMalformed, "the id is missing, or has a separator in it")
-			}
-		case timestampPart:
-			var ok bool
-			if c.signedAt, ok = e.parseTime(c.timestamp); !ok {
-				return e.refuse(ErrMalformed, badTimestamp)
-			}
-		case methodPart:
-			if !upper(c.req.Method) {
-				return e.refuse(ErrMalformed, "the method is not in capitals")
-			}
-		case jsonPart, anyPart:
-			s, ok := c.doc.textAt(p.path)
-			if !ok {
-				return e.refuse(ErrMalformed, errDuplicate.Error())
-			}
-			if p.kind == jsonPart && p.next != "" && strings.Contains(s, p.next) {
-				return e.refuse(ErrMalformed, "a signed value has a separator in it")
-			}
+	if e.signsTimeAlone {
+		var ok bool
+		if c.signedAt, ok = e.parseTime(c.timestamp); !ok {
+			return e.refuse(ErrMalformed, badTimestamp)
+		}
+	}
+	for _, p := range e.strict {
+		if err := c.checkPart(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPart checks the form of a piece that must have one.
+func (c *check) checkPart(p *part) error {
+	e := c.engine
+	switch p.kind {
+	case idPart:
+		if c.id == "" || p.next != "" && strings.Contains(c.id, p.next) {
+			return e.refuse(ErrMalformed, "the id is missing, or has a separator in it")
+		}
+	case methodPart:
+		if !upper(c.req.Method) {
+			return e.refuse(ErrMalformed, "the method is not in capitals")
+		}
+	case jsonPart, anyPart:
+		s, ok := c.doc.textAt(p.path)
+		if !ok {
+			return e.refuse(ErrMalformed, errDuplicate.Error())
+		}
+		if p.kind == jsonPart && p.next != "" && strings.Contains(s, p.next) {
+			return e.refuse(ErrMalformed, "a signed value has a separator in it")
 		}
 	}
 	return nil
@@ -314,8 +323,15 @@ const badTimestamp = "the timestamp is missing, or not in the provider's form"
 
 // visible reports whether s is ASCII without blanks and control characters.
 func visible(s string) bool {
+	const ones, tops = 0x0101_0101_0101_0101, 0x8080_8080_8080_8080
+	for ; len(s) >= 8; s = s[8:] {
+		// The top bit of a byte gets set by what is above it, or below.
+		if w := word(s); (w|(w+ones)|(w-'!'*ones))&tops != 0 {
+			return false
+		}
+	}
 	for i := range len(s) {
-		if s[i]-'!' > '~'-'!' { // one comparison, as a byte cannot be negative
+		if s[i] < '!' || s[i] > '~' {
 			return false
 		}
 	}

@@ -207,6 +207,12 @@ func (e *engine) prepare() {
 		}
 		return strings.Split(path, ".")
 	}
+	for i := range e.parts {
+		switch p := &e.parts[i]; p.kind {
+		case idPart, methodPart, jsonPart, anyPart:
+			e.strict = append(e.strict, p)
+		}
+	}
 	e.signaturePath = split(s.SignatureJSON)
 	e.timestampPath = split(s.Timestamp.JSON)
 	if s.Batch != nil {

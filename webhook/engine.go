@@ -11,6 +11,7 @@ import (
 type engine struct {
 	scheme        Scheme
 	parts         []part
+	strict        []*part // those whose form is checked, beside the time
 	families      []family
 	keys          []*key
 	keysFor       func(*http.Request) ([]Key, error)
@@ -207,7 +208,9 @@ const maxKept = 64 << 10
 
 // release takes back a check, without what belongs to the request.
 func (e *engine) release(c *check) {
-	clear(c.candidates)
+	for i := range c.candidates {
+		c.candidates[i].text = ""
+	}
 	clear(c.urls)
 	c.engine, c.req, c.body, c.doc = nil, nil, nil, nil
 	c.candidates, c.urls = c.candidates[:0], c.urls[:0]
