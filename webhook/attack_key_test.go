@@ -172,3 +172,38 @@ func TestAttackToken(t *testing.T) {
 		require.Equal(t, ok, err == nil)
 	}
 }
+
+// Each character of a signature counts, whatever its length: none is skipped at
+// the end of a comparison that goes by words.
+func TestAttackEveryCharacter(t *testing.T) {
+	t.Parallel()
+	for _, algorithm := range []webhook.Algorithm{webhook.HMACSHA1, webhook.HMACSHA256, webhook.HMACSHA512} {
+		for encoding := webhook.Hex; encoding <= webhook.RawBase64URL; encoding++ {
+			s, err := webhooktest.New(webhooktest.Config{Secret: secret, Scheme: webhook.Scheme{
+				Name:     "any",
+				Headers:  []string{"Signature"},
+				Versions: []webhook.Version{{Algorithm: algorithm}},
+				Encoding: encoding,
+				Signed:   "{body}",
+			}})
+			require.NoError(t, err)
+			req, err := s.Request(hookURL, []byte("{}"), now)
+			require.NoError(t, err)
+			good := req.Header.Get("Signature")
+			v, err := webhook.NewHMACVerifier(webhook.HMACConfig{
+				Secrets: []webhook.Secret{webhook.NewSecret(secret)}, Algorithm: algorithm, Encoding: encoding,
+			})
+			require.NoError(t, err)
+			require.NoError(t, v.Verify([]byte("{}"), good))
+			for i := range good {
+				for bit := range 7 {
+					bad := []byte(good)
+					bad[i] ^= 1 << bit
+					require.Error(t, v.Verify([]byte("{}"), string(bad)), "%s: %q", algorithm, bad)
+				}
+				require.ErrorIs(t, v.Verify([]byte("{}"), good[:i]+good[i+1:]), webhook.ErrBadSignature)
+			}
+			require.ErrorIs(t, v.Verify([]byte("{}"), good+"0"), webhook.ErrBadSignature)
+		}
+	}
+}
