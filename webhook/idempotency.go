@@ -111,8 +111,8 @@ type StoredAnswer struct {
 // An answer that is given again has Idempotent-Replayed: true. Answers of 500
 // and above are not remembered, nor are 408, 425 and 429, which ask for another
 // attempt: the request can be repeated. Cookies and what the header had before
-// the handler was called are not remembered either. The answer goes to the client when it is complete and
-// remembered.
+// the handler was called are not remembered either. The answer goes to the
+// client when it is complete and remembered.
 //
 // A key is a String of RFC 9651, in quotes, or the same text without them. It is
 // safe for concurrent use.

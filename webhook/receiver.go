@@ -249,7 +249,7 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, deliver func(
 		a.unverified(err)
 		return
 	}
-	if r.engine.scheme.signsTokens && harmless(string(body)) {
+	if r.engine.scheme.signsTokens && len(body) <= maxChallenge && harmless(string(body)) {
 		a.refuse(http.StatusUnauthorized, r.engine.refuse(ErrBadSignature, "the body could be the token of a handshake"))
 		return
 	}
