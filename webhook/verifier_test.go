@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -269,4 +270,39 @@ func TestVerifierConcurrently(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// Time goes on between two requests, however close they are.
+func TestVerifierClock(t *testing.T) {
+	t.Parallel()
+	s, err := webhooktest.New(webhooktest.Config{Scheme: webhook.Stripe(), Secret: secret})
+	require.NoError(t, err)
+	v := verifier(t, webhook.Stripe())
+	run := func(t *testing.T) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			req, err := s.Request(hookURL, []byte("{}"), time.Now())
+			require.NoError(t, err)
+			verify := func() error {
+				_, err := v.Verify(req, []byte("{}"))
+				return err
+			}
+			require.NoError(t, verify())
+			time.Sleep(webhook.DefaultMaxAge - 20*time.Millisecond)
+			require.NoError(t, verify())
+			time.Sleep(20 * time.Millisecond)
+			require.NoError(t, verify())
+			time.Sleep(1)
+			require.ErrorIs(t, verify(), webhook.ErrTooOld)
+			time.Sleep(time.Hour)
+			require.ErrorIs(t, verify(), webhook.ErrTooOld)
+		})
+	}
+	run(t)
+	// The same verifier under the clock of the system, and again in a bubble.
+	req, err := s.Request(hookURL, []byte("{}"), time.Now())
+	require.NoError(t, err)
+	_, err = v.Verify(req, []byte("{}"))
+	require.NoError(t, err)
+	run(t)
 }
