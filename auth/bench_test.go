@@ -120,7 +120,7 @@ func BenchmarkCache(b *testing.B) {
 func TestAllocations(t *testing.T) {
 	req := benchRequest(t)
 	rt := cachedBearer(t, atOnce())
-	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = rt.RoundTrip(req) }), 5.0)
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = rt.RoundTrip(req) }), 3.0)
 	cache := newCache(t, auth.CacheConfig{Source: &counter{life: 24 * time.Hour}})
 	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = cache.Token(t.Context()) }))
 }

@@ -89,7 +89,8 @@ func (t *transport) refuse(req, unsent *http.Request, e Event) error {
 // authorize returns a copy of req with its credentials. After an error it has
 // those that were put on before that. When it panics the body is closed.
 func (g *Guard) authorize(ctx context.Context, req *http.Request) (*http.Request, error) {
-	sent := req.WithContext(req.Context())
+	own := &outgoing{Request: *req}
+	sent := &own.Request
 	returned := false
 	defer func() {
 		if !returned {
@@ -98,9 +99,9 @@ func (g *Guard) authorize(ctx context.Context, req *http.Request) (*http.Request
 	}()
 	var err error
 	if g.fielder != nil {
-		var name, value string
-		if name, value, err = g.fielder.field(ctx); err == nil {
-			sent.Header = withField(req.Header, name, value)
+		var name string
+		if name, own.value[0], err = g.fielder.field(ctx); err == nil {
+			sent.Header = withField(req.Header, name, own.value[:])
 		}
 	} else {
 		if sent.Header = req.Header.Clone(); sent.Header == nil {
@@ -114,16 +115,23 @@ func (g *Guard) authorize(ctx context.Context, req *http.Request) (*http.Request
 	return sent, err
 }
 
+// outgoing is a copy of a request, with room for the value of the field that it
+// gets: one allocation for both.
+type outgoing struct {
+	http.Request
+	value [1]string
+}
+
 // withField returns a copy of h with one field set. It shares the values of the
 // others, which nobody below may change.
-func withField(h http.Header, name, value string) http.Header {
+func withField(h http.Header, name string, value []string) http.Header {
 	c := make(http.Header, len(h)+1)
 	for other, values := range h {
 		if !sameField(other, name) {
 			c[other] = values
 		}
 	}
-	c[name] = []string{value}
+	c[name] = value
 	return c
 }
 

@@ -72,7 +72,7 @@ func TestLimitAllocs(t *testing.T) {
 // The answer of the transport is one of them.
 func TestTokenAllocs(t *testing.T) {
 	for _, name := range []string{"token", "token-parallel"} {
-		require.LessOrEqual(t, cost(t, name, "holdfast-auth")["holdfast-auth"].Allocs, uint64(5), name)
+		require.LessOrEqual(t, cost(t, name, "holdfast-auth")["holdfast-auth"].Allocs, uint64(4), name)
 	}
 }
 
