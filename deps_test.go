@@ -15,6 +15,8 @@ func TestDependencies(t *testing.T) {
 	const module = "github.com/holdfast-go/holdfast"
 	// Packages whose own calls need the same care, or that are parts of another.
 	parts := map[string][]string{
+		"./auth/httpsig":           {"/auth"},
+		"./auth/jwt":               {"/auth"},
 		"./auth/oauth":             {"/auth", "/retry", "/breaker"},
 		"./webhook/inbox":          {"/retry"},
 		"./webhook/inbox/sqlstore": {"/webhook/inbox", "/retry"},
@@ -31,9 +33,12 @@ func TestDependencies(t *testing.T) {
 
 		"./auth":          {"golang.org/x/oauth2", "golang.org/x/oauth2/internal"},
 		"./auth/authtest": nil,
-		"./auth/httpsig":  nil,
-		"./auth/jwt":      {"github.com/go-jose/go-jose/v4", "github.com/go-jose/go-jose/v4/cipher", "github.com/go-jose/go-jose/v4/json"},
-		"./auth/mtls":     nil,
+		"./auth/httpsig":  {"golang.org/x/oauth2", "golang.org/x/oauth2/internal"},
+		"./auth/jwt": {
+			"github.com/go-jose/go-jose/v4", "github.com/go-jose/go-jose/v4/cipher", "github.com/go-jose/go-jose/v4/json",
+			"golang.org/x/oauth2", "golang.org/x/oauth2/internal",
+		},
+		"./auth/mtls": nil,
 		"./auth/oauth": {
 			"github.com/cenkalti/backoff/v4", "github.com/sony/gobreaker/v2",
 			"golang.org/x/oauth2", "golang.org/x/oauth2/internal",

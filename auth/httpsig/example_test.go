@@ -6,12 +6,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/auth/httpsig"
 )
 
 // A service signs its requests, another lets none pass that is not signed.
 func Example() {
-	shared := []byte("a secret of at least thirty-two bytes")
+	shared := auth.NewSecret("a secret of at least thirty-two bytes")
 	key, err := httpsig.SecretKey(shared)
 	if err != nil {
 		fmt.Println(err)
@@ -58,7 +59,7 @@ func Example() {
 // An API has a form of its own: time, method, path and body, signed in hex.
 func ExampleNewHMAC() {
 	h, err := httpsig.NewHMAC(httpsig.HMACConfig{
-		Secret: []byte("a secret of at least thirty-two bytes"),
+		Secret: auth.NewSecret("a secret of at least thirty-two bytes"),
 		KeyID:  "orders-1",
 		Scheme: httpsig.Scheme{
 			Form:   func(p httpsig.Parts) string { return p.Timestamp + "\n" + p.Method + "\n" + p.Path + "\n" + p.BodyHash },
@@ -72,7 +73,7 @@ func ExampleNewHMAC() {
 // A misspelt component is an error, not a signature that covers nothing.
 func ExampleNew_incorrect() {
 	_, err := httpsig.New(httpsig.Config{
-		Secret:     []byte("a secret of at least thirty-two bytes"),
+		Secret:     auth.NewSecret("a secret of at least thirty-two bytes"),
 		Components: []string{"@method", "@uri"},
 	})
 	fmt.Println(err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
@@ -105,8 +106,8 @@ func (m *message) parts(bodySum []byte) (Parts, error) {
 
 // HMACConfig says how an [HMAC] signs. Secret must be set.
 type HMACConfig struct {
-	// Secret is the key: at least 32 bytes, copied.
-	Secret []byte
+	// Secret is the key: at least 32 bytes.
+	Secret auth.Secret
 
 	// KeyID is sent as the id of the secret: printable ASCII. It may be empty
 	// only if Scheme.Fields has no KeyID.
@@ -124,7 +125,7 @@ type HMACConfig struct {
 // for APIs that do not know RFC 9421. It is immutable and safe for concurrent
 // use. It never prints its secret.
 type HMAC struct {
-	secret  []byte
+	secret  auth.Secret
 	keyID   string
 	scheme  Scheme
 	maxBody int64
@@ -133,7 +134,7 @@ type HMAC struct {
 // NewHMAC checks c and makes an HMAC of it. Its error joins one error for each
 // value that is wrong.
 func NewHMAC(c HMACConfig) (*HMAC, error) {
-	key, err := newSigningKey(nil, append([]byte{}, c.Secret...), "")
+	_, err := SecretKey(c.Secret)
 	errs := []error{err}
 	scheme, err := c.Scheme.complete()
 	errs = append(errs, err)
@@ -149,7 +150,7 @@ func NewHMAC(c HMACConfig) (*HMAC, error) {
 	if c.MaxBody == 0 {
 		c.MaxBody = DefaultMaxBody
 	}
-	return &HMAC{secret: key.secret, keyID: c.KeyID, scheme: scheme, maxBody: c.MaxBody}, nil
+	return &HMAC{secret: c.Secret, keyID: c.KeyID, scheme: scheme, maxBody: c.MaxBody}, nil
 }
 
 // Wrap returns a RoundTripper that signs each request that goes through it, a

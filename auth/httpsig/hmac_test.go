@@ -22,8 +22,8 @@ import (
 
 func newHMAC(t testing.TB, c httpsig.HMACConfig) *httpsig.HMAC {
 	t.Helper()
-	if c.Secret == nil {
-		c.Secret = secret
+	if c.Secret.IsZero() {
+		c.Secret = hidden(secret)
 	}
 	h, err := httpsig.NewHMAC(c)
 	require.NoError(t, err)
@@ -60,7 +60,7 @@ func TestHMACOwnScheme(t *testing.T) {
 		Fields: httpsig.Fields{Timestamp: "API-Time", Signature: "API-Sign"},
 		Encode: func(mac []byte) string { return "v1=" + base64.StdEncoding.EncodeToString(mac) },
 	}
-	keys, err := httpsig.SecretKey(secret)
+	keys, err := httpsig.SecretKey(hidden(secret))
 	require.NoError(t, err)
 	v := newHMACVerifier(t, httpsig.HMACVerifierConfig{Keys: httpsig.Keys(map[string][]httpsig.Key{"": {keys}}), Scheme: scheme})
 	got := received(t, newHMAC(t, httpsig.HMACConfig{Scheme: scheme}).Wrap, newRequest(t, "GET", "https://api.example.com/a?b", ""))
@@ -160,7 +160,7 @@ func TestHMACKeys(t *testing.T) {
 		}
 	}
 	// What stands in for a missing key signs nothing.
-	req := received(t, newHMAC(t, httpsig.HMACConfig{Secret: make([]byte, 32), KeyID: "k"}).Wrap, newRequest(t, "GET", "https://api.example.com/", ""))
+	req := received(t, newHMAC(t, httpsig.HMACConfig{Secret: hidden(make([]byte, 32)), KeyID: "k"}).Wrap, newRequest(t, "GET", "https://api.example.com/", ""))
 	_, err := newHMACVerifier(t, httpsig.HMACVerifierConfig{Keys: httpsig.Keys(nil)}).VerifyRequest(req)
 	requireReason(t, httpsig.BadSignature, err)
 	down := errors.New("down")

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/holdfast-go/holdfast/auth"
 )
 
 // HMACVerifierConfig says which requests an [HMACVerifier] takes. Keys must be
@@ -153,7 +155,7 @@ func (v *HMACVerifier) checkMAC(req *http.Request, p Parts, signature string) er
 	known.Timestamp, known.Nonce, known.KeyID = p.Timestamp, p.Nonce, p.KeyID
 	text := []byte(v.config.Scheme.Form(known))
 	matches := func(k Key) bool {
-		secret, ok := k.key.([]byte)
+		secret, ok := k.key.(auth.Secret)
 		return ok && hmac.Equal([]byte(v.config.Scheme.Encode(mac(secret, text))), []byte(signature))
 	}
 	if len(keys) == 0 {

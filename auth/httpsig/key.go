@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/internal/pubkey"
 )
 
@@ -53,8 +54,8 @@ func (a Algorithm) hash() crypto.Hash {
 // fits reports whether the algorithm goes with a key of this type.
 func (a Algorithm) fits(key any) bool {
 	switch key := key.(type) {
-	case []byte:
-		return a == HMACSHA256 && len(key) >= minSecret
+	case auth.Secret:
+		return a == HMACSHA256 && len(key.Reveal()) >= minSecret
 	case *rsa.PublicKey:
 		return a == RSAPSS || a == RSAv15
 	case *ecdsa.PublicKey:
@@ -70,7 +71,7 @@ func (a Algorithm) fits(key any) bool {
 // nothing; make one with [PublicKey] or [SecretKey].
 type Key struct {
 	alg Algorithm
-	key any // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey or []byte
+	key any // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey or auth.Secret
 }
 
 // PublicKey returns a key to verify with. RSA keys must have 2048 to 8192 bits;
@@ -86,12 +87,12 @@ func PublicKey(alg Algorithm, public crypto.PublicKey) (Key, error) {
 }
 
 // SecretKey returns a key to verify an HMAC with. The secret must have at least
-// 32 bytes. It is copied.
-func SecretKey(secret []byte) (Key, error) {
-	if len(secret) < minSecret {
-		return Key{}, fmt.Errorf("httpsig: a secret must have at least %d bytes, got %d", minSecret, len(secret))
+// 32 bytes.
+func SecretKey(secret auth.Secret) (Key, error) {
+	if n := len(secret.Reveal()); n < minSecret {
+		return Key{}, fmt.Errorf("httpsig: a secret must have at least %d bytes, got %d", minSecret, n)
 	}
-	return Key{alg: HMACSHA256, key: slices.Clone(secret)}, nil
+	return Key{alg: HMACSHA256, key: secret}, nil
 }
 
 // Format writes the algorithm, whatever the verb.
@@ -124,7 +125,7 @@ func Keys(byID map[string][]Key) KeyFunc {
 const maxTried = 8
 
 // dummy is what a signature is compared with when there is no key.
-var dummy = Key{alg: HMACSHA256, key: make([]byte, minSecret)}
+var dummy = Key{alg: HMACSHA256, key: auth.NewSecret(string(make([]byte, minSecret)))}
 
 // anyVerifies tries the keys. With none it does the work of one and reports
 // false.
@@ -142,13 +143,13 @@ func anyVerifies(keys []Key, base, signature []byte) bool {
 
 func (k Key) verifies(base, signature []byte) bool {
 	digest, hash := base, k.alg.hash()
-	if _, ok := k.key.([]byte); !ok && hash != 0 {
+	if _, ok := k.key.(auth.Secret); !ok && hash != 0 {
 		h := hash.New()
 		h.Write(base)
 		digest = h.Sum(nil)
 	}
 	switch key := k.key.(type) {
-	case []byte:
+	case auth.Secret:
 		return hmac.Equal(mac(key, base), signature)
 	case *rsa.PublicKey:
 		if k.alg == RSAv15 {
@@ -167,8 +168,8 @@ func (k Key) verifies(base, signature []byte) bool {
 // 3.3.1).
 var pssOptions = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA512}
 
-func mac(secret, data []byte) []byte {
-	h := hmac.New(sha256.New, secret)
+func mac(secret auth.Secret, data []byte) []byte {
+	h := hmac.New(sha256.New, []byte(secret.Reveal()))
 	h.Write(data)
 	return h.Sum(nil)
 }
@@ -177,23 +178,20 @@ func mac(secret, data []byte) []byte {
 type signingKey struct {
 	alg    Algorithm
 	signer crypto.Signer
-	secret []byte
+	secret auth.Secret
 }
 
 // newSigningKey takes a signer or a secret.
-func newSigningKey(signer crypto.Signer, secret []byte, alg Algorithm) (signingKey, error) {
+func newSigningKey(signer crypto.Signer, secret auth.Secret, alg Algorithm) (signingKey, error) {
 	switch {
-	case (signer == nil) == (secret == nil):
+	case (signer == nil) == secret.IsZero():
 		return signingKey{}, errors.New("httpsig: Config must have either a Key or a Secret")
 	case signer == nil:
 		if alg != "" && alg != HMACSHA256 {
 			return signingKey{}, fmt.Errorf("httpsig: a secret does not go with algorithm %q", alg)
 		}
-		key, err := SecretKey(secret)
-		if err != nil {
-			return signingKey{}, err
-		}
-		return signingKey{alg: HMACSHA256, secret: key.key.([]byte)}, nil
+		_, err := SecretKey(secret)
+		return signingKey{alg: HMACSHA256, secret: secret}, err
 	}
 	public := signer.Public()
 	for _, usual := range []Algorithm{RSAPSS, ECDSAP256, ECDSAP384, Ed25519} {

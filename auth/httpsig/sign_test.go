@@ -20,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/auth/httpsig"
 	"github.com/holdfast-go/holdfast/internal/rttest"
 )
@@ -30,12 +31,15 @@ var (
 	edKey   = ed25519.NewKeyFromSeed(secret)
 )
 
+// hidden makes a Secret of bytes.
+func hidden(b []byte) auth.Secret { return auth.NewSecret(string(b)) }
+
 // secrets finds the keys of the id "k".
 func secrets(t testing.TB, list ...[]byte) httpsig.KeyFunc {
 	t.Helper()
 	var keys []httpsig.Key
 	for _, s := range list {
-		k, err := httpsig.SecretKey(s)
+		k, err := httpsig.SecretKey(hidden(s))
 		require.NoError(t, err)
 		keys = append(keys, k)
 	}
@@ -94,7 +98,7 @@ func parse(t testing.TB, wire string) *http.Request {
 func TestSign(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newSigner(t, httpsig.Config{Secret: secret, KeyID: "k", Tag: "app"})
+		s := newSigner(t, httpsig.Config{Secret: hidden(secret), KeyID: "k", Tag: "app"})
 		req := newRequest(t, "POST", "https://API.example.com:443/a%2Fb/?q=1&q=2", "payload")
 		before := req.Header.Clone()
 		got := received(t, s.Wrap, req)
@@ -118,7 +122,7 @@ func TestSign(t *testing.T) {
 // The largest MaxBody that there is means no bound, and not that all is too much.
 func TestLargestMaxBody(t *testing.T) {
 	t.Parallel()
-	s := newSigner(t, httpsig.Config{Secret: secret, KeyID: "k", MaxBody: math.MaxInt64})
+	s := newSigner(t, httpsig.Config{Secret: hidden(secret), KeyID: "k", MaxBody: math.MaxInt64})
 	req := newRequest(t, "POST", "https://api.example.com/", "payload")
 	req.GetBody = nil
 	got := received(t, s.Wrap, req)
@@ -134,9 +138,9 @@ func TestLargestMaxBody(t *testing.T) {
 func TestSignedAnew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		hm, err := httpsig.NewHMAC(httpsig.HMACConfig{Secret: secret, KeyID: "k"})
+		hm, err := httpsig.NewHMAC(httpsig.HMACConfig{Secret: hidden(secret), KeyID: "k"})
 		require.NoError(t, err)
-		for _, wrap := range []rttest.Middleware{newSigner(t, httpsig.Config{Secret: secret}).Wrap, hm.Wrap} {
+		for _, wrap := range []rttest.Middleware{newSigner(t, httpsig.Config{Secret: hidden(secret)}).Wrap, hm.Wrap} {
 			req := newRequest(t, "GET", "https://api.example.com/", "")
 			first := roundTrip(t, wrap, req)
 			second := roundTrip(t, wrap, req)
@@ -173,9 +177,9 @@ func TestRedirects(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			hm, err := httpsig.NewHMAC(httpsig.HMACConfig{Secret: secret, KeyID: "k"})
+			hm, err := httpsig.NewHMAC(httpsig.HMACConfig{Secret: hidden(secret), KeyID: "k"})
 			require.NoError(t, err)
-			for _, wrap := range []rttest.Middleware{newSigner(t, httpsig.Config{Secret: secret}).Wrap, hm.Wrap} {
+			for _, wrap := range []rttest.Middleware{newSigner(t, httpsig.Config{Secret: hidden(secret)}).Wrap, hm.Wrap} {
 				var steps []rttest.Step
 				for _, l := range tt.locations {
 					steps = append(steps, rttest.Step{Status: 307, Header: []string{"Location", l}})
@@ -196,9 +200,9 @@ func TestRedirects(t *testing.T) {
 	// A response of which nobody knows what it answers.
 	req := newRequest(t, "GET", "https://api.example.com/", "")
 	req.Response = &http.Response{}
-	require.Empty(t, roundTrip(t, newSigner(t, httpsig.Config{Secret: secret}).Wrap, req).Header.Get("Signature"))
+	require.Empty(t, roundTrip(t, newSigner(t, httpsig.Config{Secret: hidden(secret)}).Wrap, req).Header.Get("Signature"))
 	req.Response.Request = req // a way without an end
-	require.Empty(t, roundTrip(t, newSigner(t, httpsig.Config{Secret: secret}).Wrap, req).Header.Get("Signature"))
+	require.Empty(t, roundTrip(t, newSigner(t, httpsig.Config{Secret: hidden(secret)}).Wrap, req).Header.Get("Signature"))
 }
 
 // What cannot be signed is not sent.
@@ -242,7 +246,7 @@ func TestNotSent(t *testing.T) {
 			if tt.change != nil {
 				tt.change(req)
 			}
-			s := newSigner(t, httpsig.Config{Secret: secret, Components: tt.components, MaxBody: 100})
+			s := newSigner(t, httpsig.Config{Secret: hidden(secret), Components: tt.components, MaxBody: 100})
 			_, err := s.Wrap(script).RoundTrip(req)
 			var e *httpsig.SignError
 			require.ErrorAs(t, err, &e)
@@ -263,18 +267,17 @@ func TestNew(t *testing.T) {
 		config httpsig.Config
 		want   []string
 	}{
-		"no key":   {httpsig.Config{}, []string{"either a Key or a Secret"}},
-		"both":     {httpsig.Config{Key: edKey, Secret: secret}, []string{"either a Key or a Secret"}},
-		"no bytes": {httpsig.Config{Secret: []byte{}}, []string{"at least 32 bytes, got 0"}},
+		"no key": {httpsig.Config{}, []string{"either a Key or a Secret"}},
+		"both":   {httpsig.Config{Key: edKey, Secret: hidden(secret)}, []string{"either a Key or a Secret"}},
 		"many": {httpsig.Config{
-			Secret: secret[:31], Label: "Sig", KeyID: "a\nb", MaxBody: -1,
+			Secret: hidden(secret[:31]), Label: "Sig", KeyID: "a\nb", MaxBody: -1,
 			Components: []string{"@unknown", "X-Upper", "", "@query-param", "x-a;foo", "@path;sf", "x-a;bs;sf", "x-b;sf", "date", "date", "x;tr", `"x"`, "x y", `x;key=1`},
 		}, []string{
 			"at least 32 bytes, got 31", "Label", "printable", "MaxBody", `"@unknown": is unknown`, `"X-Upper"`, `""`, `"@query-param": needs a name`,
 			`"x-a;foo"`, `"@path;sf"`, `"x-a;bs;sf"`, `"x-b;sf"`, `"date": is there twice`, `"x;tr"`, `"x y"`, `"x;key=1"`,
 		}},
 		"algorithm": {httpsig.Config{Key: edKey, Algorithm: httpsig.RSAPSS}, []string{"does not go with"}},
-		"of secret": {httpsig.Config{Secret: secret, Algorithm: httpsig.RSAPSS}, []string{"does not go with"}},
+		"of secret": {httpsig.Config{Secret: hidden(secret), Algorithm: httpsig.RSAPSS}, []string{"does not go with"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -292,10 +295,10 @@ func TestNew(t *testing.T) {
 
 func TestNothingPrintsSecrets(t *testing.T) {
 	t.Parallel()
-	k, err := httpsig.SecretKey(secret)
+	k, err := httpsig.SecretKey(hidden(secret))
 	require.NoError(t, err)
-	s := newSigner(t, httpsig.Config{Secret: secret})
-	hm, err := httpsig.NewHMAC(httpsig.HMACConfig{Secret: secret, KeyID: "k"})
+	s := newSigner(t, httpsig.Config{Secret: hidden(secret)})
+	hm, err := httpsig.NewHMAC(httpsig.HMACConfig{Secret: hidden(secret), KeyID: "k"})
 	require.NoError(t, err)
 	for _, value := range []any{k, &k, s, *s, hm, *hm} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
@@ -325,14 +328,14 @@ var clauses = []string{
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	hm, err := httpsig.NewHMAC(httpsig.HMACConfig{Secret: secret, KeyID: "k"})
+	hm, err := httpsig.NewHMAC(httpsig.HMACConfig{Secret: hidden(secret), KeyID: "k"})
 	require.NoError(t, err)
 	headOnly := newSigner(t, httpsig.Config{Key: edKey, Components: []string{"@method", "@target-uri"}})
 	t.Run("without the body", func(t *testing.T) {
 		t.Parallel()
 		rttest.Contract(t, rttest.Subject{New: func() rttest.Middleware { return headOnly.Wrap }})
 	})
-	for name, wrap := range map[string]rttest.Middleware{"with the body": newSigner(t, httpsig.Config{Secret: secret}).Wrap, "HMAC": hm.Wrap} {
+	for name, wrap := range map[string]rttest.Middleware{"with the body": newSigner(t, httpsig.Config{Secret: hidden(secret)}).Wrap, "HMAC": hm.Wrap} {
 		for _, clause := range clauses {
 			t.Run(name+"/"+clause, func(t *testing.T) {
 				t.Parallel()
@@ -346,7 +349,7 @@ func TestContract(t *testing.T) {
 func TestUnwrap(t *testing.T) {
 	t.Parallel()
 	next := rttest.NewScript()
-	rt := newSigner(t, httpsig.Config{Secret: secret}).Wrap(next)
+	rt := newSigner(t, httpsig.Config{Secret: hidden(secret)}).Wrap(next)
 	require.Equal(t, http.RoundTripper(next), rt.(interface{ Unwrap() http.RoundTripper }).Unwrap())
 }
 
@@ -354,7 +357,7 @@ func BenchmarkSign(b *testing.B) {
 	ok := rttest.Func(func(req *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
 	})
-	rt := newSigner(b, httpsig.Config{Secret: secret, KeyID: "k"}).Wrap(ok)
+	rt := newSigner(b, httpsig.Config{Secret: hidden(secret), KeyID: "k"}).Wrap(ok)
 	req := newRequest(b, "POST", "https://api.example.com/things?q=1", "payload")
 	b.ReportAllocs()
 	for b.Loop() {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
@@ -26,14 +27,15 @@ func DefaultComponents() []string {
 	return []string{"@method", "@authority", "@path", "@query", "content-digest"}
 }
 
-// Config says how a [Signer] signs. Either Key or Secret must be set.
+// Config says how a [Signer] signs. Either Key or Secret must be set. It prints
+// neither.
 type Config struct {
 	// Key signs. It must be safe for concurrent use, as those of the standard
 	// library are.
 	Key crypto.Signer
 
-	// Secret signs with hmac-sha256 instead: at least 32 bytes, copied.
-	Secret []byte
+	// Secret signs with hmac-sha256 instead: at least 32 bytes.
+	Secret auth.Secret
 
 	// Algorithm is the one to sign with. "" means the usual one of the key;
 	// that of an RSA key is [RSAPSS].
@@ -68,6 +70,17 @@ type Config struct {
 	// make its digest. A longer one is refused. 0 means [DefaultMaxBody].
 	MaxBody int64
 }
+
+// Format writes the algorithm and the id of the key, whatever the verb. Many a
+// Key would print itself.
+func (c Config) Format(w fmt.State, _ rune) {
+	// A fmt.State keeps the error of its writer to itself.
+	_, _ = fmt.Fprintf(w, "httpsig.Config(%q, %s)", c.KeyID, c.Algorithm)
+}
+
+// MarshalText returns what Format writes: for package encoding/json and its like,
+// and for log/slog. There is no way back.
+func (c Config) MarshalText() ([]byte, error) { return fmt.Append(nil, c), nil }
 
 // Signer signs requests as RFC 9421 says. It is immutable and safe for
 // concurrent use. It never prints a secret.
@@ -111,7 +124,7 @@ func New(c Config) (*Signer, error) {
 	if c.MaxBody == 0 {
 		c.MaxBody = DefaultMaxBody
 	}
-	c.Key, c.Secret, c.Components = nil, nil, nil
+	c.Key, c.Secret, c.Components = nil, auth.Secret{}, nil
 	return &Signer{config: c, key: key, components: components}, nil
 }
 

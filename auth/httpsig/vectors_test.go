@@ -57,7 +57,7 @@ func vectorKeys(t testing.TB) httpsig.KeyFunc {
 		require.NoError(t, err)
 		byID[id] = []httpsig.Key{key}
 	}
-	secret, err := httpsig.SecretKey(vectorKey(t, "test-shared-secret"))
+	secret, err := httpsig.SecretKey(hidden(vectorKey(t, "test-shared-secret")))
 	require.NoError(t, err)
 	byID["test-shared-secret"] = []httpsig.Key{secret}
 	return httpsig.Keys(byID)
@@ -168,7 +168,7 @@ func TestVectorsSign(t *testing.T) {
 	require.NoError(t, err)
 	for name, c := range map[string]httpsig.Config{
 		"b25": {
-			Secret: vectorKey(t, "test-shared-secret"), KeyID: "test-shared-secret", Label: "sig-b25",
+			Secret: hidden(vectorKey(t, "test-shared-secret")), KeyID: "test-shared-secret", Label: "sig-b25",
 			Components: []string{"date", "@authority", "content-type"},
 		},
 		"b26": {
@@ -224,6 +224,6 @@ func TestAlgorithms(t *testing.T) {
 	require.Error(t, err)
 	data, err := base64.StdEncoding.DecodeString("c2hvcnQ=")
 	require.NoError(t, err)
-	_, err = httpsig.SecretKey(data)
+	_, err = httpsig.SecretKey(hidden(data))
 	require.Error(t, err)
 }

@@ -26,8 +26,8 @@ func readRequest(wire string) (*http.Request, error) {
 // signedRequest is a request as the server gets it.
 func signedRequest(t testing.TB, c httpsig.Config, url string) *http.Request {
 	t.Helper()
-	if c.Secret == nil && c.Key == nil {
-		c.Secret = secret
+	if c.Secret.IsZero() && c.Key == nil {
+		c.Secret = hidden(secret)
 	}
 	c.KeyID = "k"
 	return received(t, newSigner(t, c).Wrap, newRequest(t, "POST", url, "body"))
@@ -130,7 +130,7 @@ func TestSpellings(t *testing.T) {
 	}
 	req := newRequest(t, "POST", "https://10.0.0.1/", "body")
 	req.Host = "Virtual.example.com:443"
-	_, err := v.VerifyRequest(received(t, newSigner(t, httpsig.Config{Secret: secret, KeyID: "k"}).Wrap, req))
+	_, err := v.VerifyRequest(received(t, newSigner(t, httpsig.Config{Secret: hidden(secret), KeyID: "k"}).Wrap, req))
 	require.NoError(t, err, "Host takes the place of the URL's")
 
 	// Behind a proxy that ends TLS the connection is plain.
@@ -212,7 +212,7 @@ func TestReplay(t *testing.T) {
 	requireReason(t, httpsig.Replayed, err)
 	// A forger uses no nonce up.
 	known := len(n.seen)
-	req = signedRequest(t, httpsig.Config{Secret: secret2}, "https://api.example.com/")
+	req = signedRequest(t, httpsig.Config{Secret: hidden(secret2)}, "https://api.example.com/")
 	_, err = v.VerifyRequest(req)
 	requireReason(t, httpsig.BadSignature, err)
 	require.Len(t, n.seen, known)
@@ -222,14 +222,14 @@ func TestKeyRotation(t *testing.T) {
 	t.Parallel()
 	both := newVerifier(t, httpsig.VerifierConfig{Keys: secrets(t, secret, secret2)})
 	for _, s := range [][]byte{secret, secret2} {
-		_, err := both.VerifyRequest(signedRequest(t, httpsig.Config{Secret: s}, "https://api.example.com/"))
+		_, err := both.VerifyRequest(signedRequest(t, httpsig.Config{Secret: hidden(s)}, "https://api.example.com/"))
 		require.NoError(t, err)
 	}
 	// An id that nobody has, and no key for one: a signature with the key that
 	// stands in for the missing one is of no use.
 	for _, keys := range []httpsig.KeyFunc{secrets(t), httpsig.Keys(nil), secrets(t, secret2)} {
 		for _, s := range [][]byte{secret, make([]byte, 32)} {
-			_, err := newVerifier(t, httpsig.VerifierConfig{Keys: keys}).VerifyRequest(signedRequest(t, httpsig.Config{Secret: s}, "https://api.example.com/"))
+			_, err := newVerifier(t, httpsig.VerifierConfig{Keys: keys}).VerifyRequest(signedRequest(t, httpsig.Config{Secret: hidden(s)}, "https://api.example.com/"))
 			requireReason(t, httpsig.BadSignature, err)
 		}
 	}
@@ -247,8 +247,8 @@ func TestKeyRotation(t *testing.T) {
 
 func TestSeveralSignatures(t *testing.T) {
 	t.Parallel()
-	ours := newSigner(t, httpsig.Config{Secret: secret, KeyID: "k", Label: "ours", Tag: "app"})
-	proxys := newSigner(t, httpsig.Config{Secret: secret2, KeyID: "proxy", Label: "proxy", Components: []string{"@method", `signature;key="ours"`}})
+	ours := newSigner(t, httpsig.Config{Secret: hidden(secret), KeyID: "k", Label: "ours", Tag: "app"})
+	proxys := newSigner(t, httpsig.Config{Secret: hidden(secret2), KeyID: "proxy", Label: "proxy", Components: []string{"@method", `signature;key="ours"`}})
 	chain := func(next http.RoundTripper) http.RoundTripper { return ours.Wrap(proxys.Wrap(next)) }
 	get := func() *http.Request {
 		return received(t, chain, newRequest(t, "GET", "https://api.example.com/", ""))
@@ -275,7 +275,7 @@ func TestSeveralSignatures(t *testing.T) {
 
 func TestComponents(t *testing.T) {
 	t.Parallel()
-	c := httpsig.Config{Secret: secret, KeyID: "k", Components: []string{
+	c := httpsig.Config{Secret: hidden(secret), KeyID: "k", Components: []string{
 		"@method", "content-digest", "content-digest;sf", `content-digest;key="sha-256"`, "x-list", "x-list;bs", `x-dict;key="b"`, "x-empty",
 		`@query-param;name="a"`, `@query-param;name="empty"`, `@query-param;name="fa%C3%A7ade%22%3A%20"`, "x-umlaut;bs",
 	}}
@@ -312,7 +312,7 @@ func TestResponse(t *testing.T) {
 	v := newVerifier(t, httpsig.VerifierConfig{Keys: httpsig.Keys(map[string][]httpsig.Key{"server": {key}}), Components: []string{"@status", `signature;req;key="sig1"`}})
 	exchange := func(path string) *http.Response {
 		req := newRequest(t, "POST", "https://api.example.com"+path, "body")
-		sent := roundTrip(t, newSigner(t, httpsig.Config{Secret: secret, KeyID: "k"}).Wrap, req)
+		sent := roundTrip(t, newSigner(t, httpsig.Config{Secret: hidden(secret), KeyID: "k"}).Wrap, req)
 		resp := &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("answer")), Request: sent}
 		require.NoError(t, server.SignResponse(resp))
 		return resp

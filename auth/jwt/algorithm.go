@@ -8,6 +8,8 @@ import (
 	"crypto/rsa"
 	_ "crypto/sha256" // registers the hash functions of the table below
 	_ "crypto/sha512"
+
+	"github.com/holdfast-go/holdfast/auth"
 )
 
 // Algorithm is the name of a signature algorithm, as it stands in the header
@@ -102,8 +104,8 @@ func (a Algorithm) curve() elliptic.Curve {
 func (a Algorithm) fits(key any) bool {
 	f, hash := a.details()
 	switch key := key.(type) {
-	case []byte:
-		return f == hmacFamily && len(key) >= hash.Size()
+	case auth.Secret:
+		return f == hmacFamily && len(key.Reveal()) >= hash.Size()
 	case *rsa.PublicKey:
 		return f == rsaFamily || f == pssFamily
 	case *ecdsa.PublicKey:

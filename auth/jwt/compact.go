@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/holdfast-go/holdfast/auth"
 )
 
 // The bounds of what a stranger sends.
@@ -160,7 +162,11 @@ func (m *message) signedBy(k Key) bool {
 	if err != nil {
 		return false
 	}
-	if _, err := parsed.Verify(k.key); err != nil {
+	key := k.key
+	if secret, ok := key.(auth.Secret); ok {
+		key = []byte(secret.Reveal())
+	}
+	if _, err := parsed.Verify(key); err != nil {
 		return false
 	}
 	if f, _ := m.Algorithm.details(); f == pssFamily {

@@ -1,7 +1,6 @@
 package jwt
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -10,8 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"strings"
 
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/internal/pubkey"
 )
 
@@ -22,7 +22,7 @@ import (
 type Key struct {
 	id  string
 	alg Algorithm // "" means each that fits
-	key any       // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey or []byte
+	key any       // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey or auth.Secret
 }
 
 // PublicKey returns a key to verify with. The id is what the header member
@@ -34,7 +34,8 @@ type Key struct {
 // are refused: an even or tiny RSA exponent, a point that is not on its curve,
 // an Ed25519 point of small order. The caller must not change it afterwards.
 func PublicKey(id string, alg Algorithm, public crypto.PublicKey) (Key, error) {
-	if _, ok := public.([]byte); ok {
+	switch public.(type) {
+	case []byte, auth.Secret:
 		return Key{}, errors.New("jwt: a secret is no public key: use SecretKey")
 	}
 	if err := pubkey.Check(public); err != nil {
@@ -43,16 +44,15 @@ func PublicKey(id string, alg Algorithm, public crypto.PublicKey) (Key, error) {
 	return newKey(id, alg, public)
 }
 
-// SecretKey returns a key to verify an HMAC with. It copies the secret, which
-// must have at least as many bytes as the hash gives: 32 for HS256, 48 for
-// HS384, 64 for HS512 (RFC 7518, section 3.2). What looks like a PEM block is
-// refused: it is a public key, or a private one, that was meant for another
-// algorithm.
-func SecretKey(id string, alg Algorithm, secret []byte) (Key, error) {
-	if bytes.Contains(secret, []byte("-----BEGIN ")) {
+// SecretKey returns a key to verify an HMAC with. The secret must have at least
+// as many bytes as the hash gives: 32 for HS256, 48 for HS384, 64 for HS512 (RFC
+// 7518, section 3.2). What looks like a PEM block is refused: it is a public
+// key, or a private one, that was meant for another algorithm.
+func SecretKey(id string, alg Algorithm, secret auth.Secret) (Key, error) {
+	if strings.Contains(secret.Reveal(), "-----BEGIN ") {
 		return Key{}, fmt.Errorf("jwt: key %q: a PEM block is no secret for an HMAC", id)
 	}
-	return newKey(id, alg, slices.Clone(secret))
+	return newKey(id, alg, secret)
 }
 
 func newKey(id string, alg Algorithm, key any) (Key, error) {
@@ -86,8 +86,8 @@ func (k Key) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 
 func describe(key any) string {
 	switch key := key.(type) {
-	case []byte:
-		return fmt.Sprintf("secret of %d bytes", len(key))
+	case auth.Secret:
+		return fmt.Sprintf("secret of %d bytes", len(key.Reveal()))
 	case *rsa.PublicKey:
 		return fmt.Sprintf("RSA key of %d bits", key.N.BitLen())
 	case *ecdsa.PublicKey:

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/internal/pubkey"
 )
 
@@ -21,7 +22,7 @@ import (
 const DefaultLifetime = 5 * time.Minute
 
 // MinterConfig says what tokens a [Minter] makes. Either Key or Secret must be
-// set.
+// set. It prints neither.
 type MinterConfig struct {
 	// Key signs. It may live in a key management service or in hardware; then
 	// each token costs a call there. Its public key must be one that
@@ -29,9 +30,8 @@ type MinterConfig struct {
 	// be, as those of the standard library are.
 	Key crypto.Signer
 
-	// Secret signs with an HMAC instead. See [SecretKey] for its length. It is
-	// copied.
-	Secret []byte
+	// Secret signs with an HMAC instead. See [SecretKey] for its length.
+	Secret auth.Secret
 
 	// Algorithm is the one to sign with. "" means the usual one of the key:
 	// HS256, RS256, EdDSA, or that of the elliptic curve.
@@ -57,6 +57,17 @@ type MinterConfig struct {
 	Backdate time.Duration
 }
 
+// Format writes the algorithm and the id of the key, whatever the verb. Many a
+// Key would print itself.
+func (c MinterConfig) Format(s fmt.State, _ rune) {
+	// A fmt.State keeps the error of its writer to itself.
+	_, _ = fmt.Fprintf(s, "jwt.MinterConfig(%q, %s)", c.KeyID, c.Algorithm)
+}
+
+// MarshalText returns what Format writes: for package encoding/json and its like,
+// and for log/slog. There is no way back.
+func (c MinterConfig) MarshalText() ([]byte, error) { return fmt.Append(nil, c), nil }
+
 // Minter makes signed tokens. It is immutable and safe for concurrent use. It
 // never prints its secret.
 type Minter struct {
@@ -69,7 +80,7 @@ type Minter struct {
 // signer signs with one key and algorithm.
 type signer struct {
 	key    crypto.Signer
-	secret []byte
+	secret auth.Secret
 	alg    Algorithm
 }
 
@@ -104,7 +115,7 @@ func NewMinter(c MinterConfig) (*Minter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jwt: header: %w", err)
 	}
-	c.Key, c.Secret = nil, nil
+	c.Key, c.Secret = nil, auth.Secret{}
 	c.Claims.Audience, c.Claims.Scope = slices.Clone(c.Claims.Audience), slices.Clone(c.Claims.Scope)
 	c.Claims.Extra = maps.Clone(c.Claims.Extra)
 	return &Minter{signer: s, config: c, header: header, lifetime: c.Lifetime}, nil
@@ -112,9 +123,9 @@ func NewMinter(c MinterConfig) (*Minter, error) {
 
 func newSigner(c MinterConfig) (signer, error) {
 	switch {
-	case c.Key != nil && c.Secret != nil:
+	case c.Key != nil && !c.Secret.IsZero():
 		return signer{}, errors.New("jwt: MinterConfig has a Key and a Secret: must have one of them")
-	case c.Key == nil && c.Secret == nil:
+	case c.Key == nil && c.Secret.IsZero():
 		return signer{}, errors.New("jwt: MinterConfig has no Key and no Secret: must have one of them")
 	}
 	var key Key
@@ -127,8 +138,7 @@ func newSigner(c MinterConfig) (signer, error) {
 	if err != nil {
 		return signer{}, err
 	}
-	s := signer{key: c.Key, alg: c.Algorithm}
-	s.secret, _ = key.key.([]byte)
+	s := signer{key: c.Key, secret: c.Secret, alg: c.Algorithm}
 	if s.alg == "" {
 		s.alg = defaultAlgorithm(key.key)
 	}
@@ -193,7 +203,7 @@ func (m Minter) Format(s fmt.State, _ rune) {
 func (s signer) sign(input []byte) ([]byte, error) {
 	f, hash := s.alg.details()
 	if f == hmacFamily {
-		mac := hmac.New(hash.New, s.secret)
+		mac := hmac.New(hash.New, []byte(s.secret.Reveal()))
 		mac.Write(input)
 		return mac.Sum(nil), nil
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/auth/jwt"
 )
 
@@ -100,8 +101,8 @@ func TestNewMinter(t *testing.T) {
 		want   []string
 	}{
 		"no key":    {jwt.MinterConfig{}, []string{"no Key and no Secret"}},
-		"two keys":  {jwt.MinterConfig{Key: edPriv(), Secret: secret}, []string{"a Key and a Secret"}},
-		"weak":      {jwt.MinterConfig{Secret: secret[:31]}, []string{"does not go with"}},
+		"two keys":  {jwt.MinterConfig{Key: edPriv(), Secret: hidden(secret)}, []string{"a Key and a Secret"}},
+		"weak":      {jwt.MinterConfig{Secret: hidden(secret[:31])}, []string{"does not go with"}},
 		"wrong alg": {jwt.MinterConfig{Key: p256(), Algorithm: jwt.ES384}, []string{"does not go with"}},
 		"all wrong": {jwt.MinterConfig{
 			Key: p256(), Algorithm: "none", Lifetime: time.Millisecond, Backdate: -1,
@@ -171,13 +172,13 @@ func TestMintWithoutContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gone := errors.New("gone")
 	cancel(gone)
-	_, _, err := minter(t, jwt.MinterConfig{Secret: secret}).Mint(ctx)
+	_, _, err := minter(t, jwt.MinterConfig{Secret: hidden(secret)}).Mint(ctx)
 	require.Equal(t, gone, err)
 }
 
 func ExampleNewMinter() {
 	m, err := jwt.NewMinter(jwt.MinterConfig{
-		Secret: []byte("a secret of at least thirty-two bytes"),
+		Secret: auth.NewSecret("a secret of at least thirty-two bytes"),
 		Claims: jwt.Claims{Issuer: "orders", Audience: []string{"billing"}},
 	})
 	if err != nil {

@@ -66,7 +66,7 @@ func set(t testing.TB, jwks ...string) jwt.KeySet {
 
 func secretSet(t testing.TB, id string, alg jwt.Algorithm, secret []byte) jwt.KeySet {
 	t.Helper()
-	k, err := jwt.SecretKey(id, alg, secret)
+	k, err := jwt.SecretKey(id, alg, hidden(secret))
 	require.NoError(t, err)
 	return jwt.KeySet{k}
 }

@@ -84,7 +84,7 @@ func TestAlgorithms(t *testing.T) {
 				c := jwt.MinterConfig{Key: tt.key, Algorithm: alg, KeyID: "k", Type: "JWT"}
 				var keys jwt.KeySet
 				if tt.key == nil {
-					c.Secret, keys = secret, secretSet(t, "k", alg, secret)
+					c.Secret, keys = hidden(secret), secretSet(t, "k", alg, secret)
 				} else {
 					keys = jwt.KeySet{publicKey(t, "k", alg, tt.key.Public())}
 				}

@@ -23,7 +23,7 @@ import (
 // maxFile is how many bytes a file may have: more than any bundle of roots has.
 const maxFile = 4 << 20
 
-// Material is what a [Transport] shows and trusts.
+// Material is what a [Transport] shows and trusts. It does not print its key.
 type Material struct {
 	// CertPEM has the client certificate, and after it those of the authorities
 	// that link it to a root, in PEM.
@@ -37,6 +37,16 @@ type Material struct {
 	// Empty means those of Config.Base, and without them those of the system.
 	RootsPEM []byte
 }
+
+// Format writes the name of the type, whatever the verb.
+func (m Material) Format(s fmt.State, _ rune) {
+	// A fmt.State keeps the error of its writer to itself.
+	_, _ = io.WriteString(s, "mtls.Material")
+}
+
+// MarshalText returns what Format writes: for package encoding/json and its like,
+// and for log/slog. There is no way back.
+func (m Material) MarshalText() ([]byte, error) { return fmt.Append(nil, m), nil }
 
 // hash returns a hash of the content. Each part counts with its length, so that
 // a byte that moves from one to the next is noticed.

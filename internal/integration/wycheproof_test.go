@@ -9,6 +9,7 @@ import (
 	"github.com/c2sp/wycheproof"
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/auth/jwt"
 )
 
@@ -92,7 +93,7 @@ func wycheproofKeys(t *testing.T, public, private json.RawMessage) jwt.KeySet {
 		require.NoError(t, json.Unmarshal(private, &oct))
 		secret, err := base64.RawURLEncoding.DecodeString(oct.K)
 		require.NoError(t, err)
-		key, err := jwt.SecretKey(oct.Kid, oct.Alg, secret)
+		key, err := jwt.SecretKey(oct.Kid, oct.Alg, auth.NewSecret(string(secret)))
 		require.NoError(t, err)
 		return jwt.KeySet{key}
 	}
