@@ -17,6 +17,7 @@ func TestDependencies(t *testing.T) {
 	parts := map[string][]string{
 		"./auth/httpsig":           {"/auth"},
 		"./auth/jwt":               {"/auth"},
+		"./auth/mtls":              {"/auth"},
 		"./auth/oauth":             {"/auth", "/retry", "/breaker"},
 		"./webhook/inbox":          {"/retry"},
 		"./webhook/inbox/sqlstore": {"/webhook/inbox", "/retry"},
@@ -38,7 +39,7 @@ func TestDependencies(t *testing.T) {
 			"github.com/go-jose/go-jose/v4", "github.com/go-jose/go-jose/v4/cipher", "github.com/go-jose/go-jose/v4/json",
 			"golang.org/x/oauth2", "golang.org/x/oauth2/internal",
 		},
-		"./auth/mtls": nil,
+		"./auth/mtls": {"golang.org/x/oauth2", "golang.org/x/oauth2/internal"},
 		"./auth/oauth": {
 			"github.com/cenkalti/backoff/v4", "github.com/sony/gobreaker/v2",
 			"golang.org/x/oauth2", "golang.org/x/oauth2/internal",

@@ -72,7 +72,8 @@ type Config struct {
 }
 
 // Format writes the algorithm and the id of the key, whatever the verb. Many a
-// Key would print itself.
+// Key would print itself, and does so where package fmt calls no method: in an
+// unexported field.
 func (c Config) Format(w fmt.State, _ rune) {
 	// A fmt.State keeps the error of its writer to itself.
 	_, _ = fmt.Fprintf(w, "httpsig.Config(%q, %s)", c.KeyID, c.Algorithm)

@@ -58,7 +58,8 @@ type MinterConfig struct {
 }
 
 // Format writes the algorithm and the id of the key, whatever the verb. Many a
-// Key would print itself.
+// Key would print itself, and does so where package fmt calls no method: in an
+// unexported field.
 func (c MinterConfig) Format(s fmt.State, _ rune) {
 	// A fmt.State keeps the error of its writer to itself.
 	_, _ = fmt.Fprintf(s, "jwt.MinterConfig(%q, %s)", c.KeyID, c.Algorithm)

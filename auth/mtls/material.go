@@ -18,18 +18,20 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/holdfast-go/holdfast/auth"
 )
 
 // maxFile is how many bytes a file may have: more than any bundle of roots has.
 const maxFile = 4 << 20
 
-// Material is what a [Transport] shows and trusts. It does not print its key.
+// Material is what a [Transport] shows and trusts. It is not printed.
 type Material struct {
 	// CertPEM has the client certificate, and after it those of the authorities
 	// that link it to a root, in PEM.
 	CertPEM []byte
 	// KeyPEM has its private key, not encrypted, in PEM. It is not kept.
-	KeyPEM []byte
+	KeyPEM auth.Secret
 	// Signer, when not nil, takes the place of KeyPEM: a key that lives in
 	// hardware or in a service. It must be safe for concurrent use.
 	Signer crypto.Signer
@@ -38,7 +40,9 @@ type Material struct {
 	RootsPEM []byte
 }
 
-// Format writes the name of the type, whatever the verb.
+// Format writes the name of the type, whatever the verb. Many a Signer would
+// print itself, and does so where package fmt calls no method: in an unexported
+// field.
 func (m Material) Format(s fmt.State, _ rune) {
 	// A fmt.State keeps the error of its writer to itself.
 	_, _ = io.WriteString(s, "mtls.Material")
@@ -52,7 +56,7 @@ func (m Material) MarshalText() ([]byte, error) { return fmt.Append(nil, m), nil
 // a byte that moves from one to the next is noticed.
 func (m Material) hash() [sha256.Size]byte {
 	h := sha256.New()
-	for _, part := range [][]byte{m.CertPEM, m.KeyPEM, m.RootsPEM} {
+	for _, part := range [][]byte{m.CertPEM, []byte(m.KeyPEM.Reveal()), m.RootsPEM} {
 		var size [8]byte
 		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
 		h.Write(size[:])
@@ -81,10 +85,11 @@ func (m Material) certificate(now time.Time) (*tls.Certificate, error) {
 	if m.Signer != nil {
 		return m.withSigner(chain)
 	}
-	if err := checkKeyPEM(m.KeyPEM); err != nil {
+	key := []byte(m.KeyPEM.Reveal())
+	if err := checkKeyPEM(key); err != nil {
 		return nil, err
 	}
-	pair, err := tls.X509KeyPair(m.CertPEM, m.KeyPEM)
+	pair, err := tls.X509KeyPair(m.CertPEM, key)
 	if err != nil {
 		// The error of crypto/tls says what is wrong, and quotes no key.
 		return nil, fmt.Errorf("certificate and key: %w", err)
@@ -181,9 +186,11 @@ func fromFiles(cert, key, roots string) func(context.Context) (Material, error) 
 		if m.CertPEM, err = readFile(cert); err != nil {
 			return m, err
 		}
-		if m.KeyPEM, err = readFile(key); err != nil {
+		keyPEM, err := readFile(key)
+		if err != nil {
 			return m, err
 		}
+		m.KeyPEM = auth.NewSecret(string(keyPEM))
 		if roots == "" {
 			return m, nil
 		}

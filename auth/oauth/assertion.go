@@ -84,7 +84,7 @@ func AssertionFile(path string) Assertion {
 const DefaultAssertionLifetime = 5 * time.Minute
 
 // MintConfig says what assertions [Mint] makes (RFC 7523, section 3). Only Key
-// is needed.
+// is needed. It is not printed.
 type MintConfig struct {
 	// Key signs. It may live in a key management service. It is RSA of at least
 	// 2048 bits, ECDSA on P-256, P-384 or P-521, or Ed25519.
@@ -114,6 +114,18 @@ type MintConfig struct {
 	// 0 means [DefaultAssertionLifetime].
 	Lifetime time.Duration
 }
+
+// Format writes the algorithm and the id of the key, whatever the verb. Many a
+// Key would print itself, and does so where package fmt calls no method: in an
+// unexported field.
+func (c MintConfig) Format(s fmt.State, _ rune) {
+	// A fmt.State keeps the error of its writer to itself.
+	_, _ = fmt.Fprintf(s, "oauth.MintConfig(%q, %s)", c.KeyID, c.Algorithm)
+}
+
+// MarshalText returns what Format writes: for package encoding/json and its like,
+// and for log/slog. There is no way back.
+func (c MintConfig) MarshalText() ([]byte, error) { return fmt.Append(nil, c), nil }
 
 // Mint returns an Assertion that signs a new JWT each time, with an id ("jti")
 // of its own and times by the server's clock. Its error joins one error for each
