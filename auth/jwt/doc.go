@@ -34,8 +34,9 @@
 // # Making
 //
 // A [Minter] signs with any crypto.Signer, so that the key may stay in a key
-// management service. [GitHubApp], [GoogleServiceAccount] and [SelfSigned] are
-// configurations for it.
+// management service. [SelfSigned], [GitHubApp], [GoogleSelfSigned] and
+// [GoogleServiceAccount] are configurations for it. It is an auth.Source: an
+// auth.Cache in front of it signs once for many requests.
 //
 // # When not to use it
 //

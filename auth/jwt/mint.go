@@ -69,8 +69,8 @@ func (c MinterConfig) Format(s fmt.State, _ rune) {
 // and for log/slog. There is no way back.
 func (c MinterConfig) MarshalText() ([]byte, error) { return fmt.Append(nil, c), nil }
 
-// Minter makes signed tokens. It is immutable and safe for concurrent use. It
-// never prints its secret.
+// Minter makes signed tokens. It is an [auth.Source], immutable and safe for
+// concurrent use. It never prints its secret.
 type Minter struct {
 	signer   signer
 	config   MinterConfig // without the keys
@@ -164,6 +164,20 @@ func (m *Minter) Mint(ctx context.Context) (token string, expiry time.Time, err 
 		return "", time.Time{}, err
 	}
 	return token, c.Expiry, nil
+}
+
+// Token is Mint in the form of an [auth.Source]. An [auth.Cache] in front of it
+// signs once for many requests, and anew before the token expires:
+//
+//	minter, err := jwt.NewMinter(jwt.SelfSigned("orders", "billing", "k1", key))
+//	…
+//	tokens, err := auth.NewCache(auth.CacheConfig{Source: minter})
+func (m *Minter) Token(ctx context.Context) (*auth.Token, error) {
+	compact, expiry, err := m.Mint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &auth.Token{AccessToken: auth.NewSecret(compact), Expiry: expiry}, nil
 }
 
 // Sign makes a token of exactly these claims. Use it where each token differs;

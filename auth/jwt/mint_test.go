@@ -77,6 +77,13 @@ func TestPresets(t *testing.T) {
 					"iat": now, "exp": now + 3600,
 				},
 			},
+			"Google, self-signed": {
+				jwt.GoogleSelfSigned("a@b.iam.gserviceaccount.com", "k1", rsaKey(), "scope1"), `{"alg":"RS256","kid":"k1","typ":"JWT"}`,
+				map[string]any{
+					"iss": "a@b.iam.gserviceaccount.com", "sub": "a@b.iam.gserviceaccount.com", "scope": "scope1",
+					"iat": now, "exp": now + 3600,
+				},
+			},
 			"self-signed": {
 				jwt.SelfSigned("orders", "billing", "k1", p256()), `{"alg":"ES256","kid":"k1","typ":"JWT"}`,
 				map[string]any{"iss": "orders", "sub": "orders", "aud": "billing", "iat": now, "exp": now + 300},

@@ -12,6 +12,9 @@ const (
 	githubBackdate = time.Minute
 )
 
+// googleLifetime is the longest that Google takes.
+const googleLifetime = time.Hour
+
 // GitHubApp returns the configuration for the tokens with which a GitHub App
 // authenticates: RS256, "iat" a minute back and "exp" nine minutes ahead, so
 // that a clock that is out by a minute does no harm. The id is the App's client
@@ -27,8 +30,8 @@ func GitHubApp(id string, key crypto.Signer) MinterConfig {
 }
 
 // GoogleServiceAccount returns the configuration for the assertions that a
-// Google service account exchanges for access tokens: RS256, an hour, for
-// Google's token endpoint. The email and the key id are the members
+// Google service account exchanges for access tokens (RFC 7523, section 2.1):
+// RS256, an hour, for Google's token endpoint. The email and the key id are the members
 // "client_email" and "private_key_id" of the account's key file. For a user of
 // the domain, set Claims.Subject.
 func GoogleServiceAccount(email, keyID string, key crypto.Signer, scopes ...string) MinterConfig {
@@ -38,7 +41,24 @@ func GoogleServiceAccount(email, keyID string, key crypto.Signer, scopes ...stri
 		KeyID:     keyID,
 		Type:      "JWT",
 		Claims:    Claims{Issuer: email, Audience: []string{"https://oauth2.googleapis.com/token"}, Scope: scopes},
-		Lifetime:  time.Hour,
+		Lifetime:  googleLifetime,
+	}
+}
+
+// GoogleSelfSigned returns the configuration for the tokens that a Google service
+// account signs for itself and that Google's APIs take in place of access tokens,
+// so that nothing is exchanged: RS256 and an hour. The email and the key id are
+// those of [GoogleServiceAccount]. For an API that takes no scopes leave them
+// out, and set Claims.Audience to its URL, such as
+// "https://pubsub.googleapis.com/".
+func GoogleSelfSigned(email, keyID string, key crypto.Signer, scopes ...string) MinterConfig {
+	return MinterConfig{
+		Key:       key,
+		Algorithm: RS256,
+		KeyID:     keyID,
+		Type:      "JWT",
+		Claims:    Claims{Issuer: email, Subject: email, Scope: scopes},
+		Lifetime:  googleLifetime,
 	}
 }
 
