@@ -8,10 +8,6 @@ import (
 	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
-// maxHops is how many redirects are followed back. http.Client gives up after
-// ten; beyond these the way of a request counts as unknown.
-const maxHops = 100
-
 // objection is why req gets no credentials; 0 if it does.
 func (g *Guard) objection(req *http.Request) Reason {
 	if req.URL == nil {
@@ -37,13 +33,8 @@ func (g *Guard) misplaced(req *http.Request) Reason {
 	if g.origins != nil && !g.origins[origin] {
 		return OtherOrigin
 	}
-	hop := req
-	for range maxHops {
-		if hop.Response == nil {
-			return 0
-		}
-		hop = hop.Response.Request
-		if hop == nil || hop.URL == nil {
+	for hop := range httpx.Hops(req) {
+		if hop == nil {
 			return UnknownOrigin
 		}
 		before := httpx.Origin(hop)
@@ -51,7 +42,7 @@ func (g *Guard) misplaced(req *http.Request) Reason {
 			return OtherOrigin
 		}
 	}
-	return UnknownOrigin
+	return 0
 }
 
 // loopback reports whether req goes to this machine by plain HTTP: to the name

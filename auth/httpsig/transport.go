@@ -59,17 +59,14 @@ func (t *transport) CloseIdleConnections() { httpx.CloseIdle(t.next) }
 // Unwrap returns the transport below.
 func (t *transport) Unwrap() http.RoundTripper { return t.next }
 
-// maxHops is how many redirects are followed back; http.Client gives up after
-// ten.
-const maxHops = 100
-
 // leftOrigin reports whether req follows a redirect that led, at any step,
-// to another origin than the one that the caller asked for. What the other
+// to another origin than the one that the caller asked for, or to one that
+// nobody knows. What the other
 // origin asks us to sign is not what the caller wanted signed.
 func leftOrigin(req *http.Request) bool {
-	origin, hops := httpx.Origin(req), 0
-	for resp := req.Response; resp != nil; resp = resp.Request.Response {
-		if hops++; hops > maxHops || resp.Request == nil || httpx.Origin(resp.Request) != origin {
+	origin := httpx.Origin(req)
+	for hop := range httpx.Hops(req) {
+		if hop == nil || httpx.Origin(hop) != origin {
 			return true
 		}
 	}
