@@ -36,6 +36,8 @@ func (f *failing) Token(ctx context.Context) (*auth.Token, error) {
 	}
 }
 
+// One question for all who wait, each of whom has the answer when it is there,
+// and an answer at once for those who come after it.
 func TestManyCallersOneFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -46,7 +48,10 @@ func TestManyCallersOneFailure(t *testing.T) {
 		for i := range 50 {
 			wg.Go(func() {
 				time.Sleep(time.Duration(i) * 5 * time.Millisecond) // half of them come after the failure
+				asked := time.Now()
 				_, err := cache.Token(t.Context())
+				require.LessOrEqual(t, time.Since(asked), source.takes)
+				require.LessOrEqual(t, time.Since(begin), max(source.takes, asked.Sub(begin)), "nobody waits for a second question")
 				require.ErrorIs(t, err, source.err)
 				var e *auth.TokenError
 				require.ErrorAs(t, err, &e)

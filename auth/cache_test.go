@@ -65,6 +65,35 @@ func TestCallerKeepsItsDeadline(t *testing.T) {
 	})
 }
 
+// The caller whose question it was goes away: the others get the answer to it.
+func TestFirstCallerLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := &counter{takes: time.Second}
+		cache := newCache(t, auth.CacheConfig{Source: source})
+		begin := time.Now()
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := cache.Token(ctx)
+			require.ErrorIs(t, err, context.Canceled)
+			require.Equal(t, 100*time.Millisecond, time.Since(begin))
+		})
+		synctest.Wait()
+		for range 10 {
+			wg.Go(func() {
+				_, err := cache.Token(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, time.Second, time.Since(begin))
+			})
+		}
+		time.Sleep(100 * time.Millisecond)
+		cancel()
+		wg.Wait()
+		require.EqualValues(t, 1, source.n.Load())
+	})
+}
+
 // Across eight expiries, nobody waits.
 func TestRenewalInTheBackground(t *testing.T) {
 	t.Parallel()

@@ -96,47 +96,58 @@ type unseekable struct{ io.Reader }
 // notices.
 func TestRevokedTokenUnderLoad(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		source := &counter{takes: 100 * time.Millisecond}
-		server := &api{takes: 10 * time.Millisecond}
-		server.accept("token-1")
-		var replays atomic.Int64
-		rt := newGuard(t, auth.Config{
-			Authorizer: auth.Bearer(newCache(t, auth.CacheConfig{Source: source})),
-			Hooks:      auth.Hooks{Replay: func(auth.Event) { replays.Add(1) }},
-		}).Wrap(server)
-		resp, err := post(t, rt, strings.NewReader("first"))
-		require.NoError(t, err)
-		require.Equal(t, http.StatusOK, resp.StatusCode)
-		require.Zero(t, auth.ReplaysOf(resp))
-		time.Sleep(time.Minute)
-
-		server.accept("token-2")
-		var wg sync.WaitGroup
-		for i := range 20 {
-			wg.Go(func() {
-				// Some come late, when the new token is there.
-				time.Sleep(time.Duration(i) * 15 * time.Millisecond)
-				body := io.Reader(strings.NewReader(fmt.Sprintf("body %d", i)))
-				if i%2 == 0 {
-					body = unseekable{body}
-				}
-				resp, err := post(t, rt, body)
-				require.NoError(t, err)
-				require.Equal(t, http.StatusOK, resp.StatusCode)
-			})
-		}
-		wg.Wait()
-		require.EqualValues(t, 2, source.n.Load())
-		require.Len(t, server.bodies, 21)
-		for i := range 20 {
-			require.Contains(t, server.bodies, fmt.Sprintf("body %d", i))
-		}
-		require.EqualValues(t, server.seen["token-1"]-1, replays.Load())
-		for _, b := range server.answers {
-			require.Positive(t, b.Closes())
-		}
+	t.Run("at once", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) { revoke(t, 0) })
 	})
+	// Some come late, when the new token is there.
+	t.Run("one after the other", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) { revoke(t, 15*time.Millisecond) })
+	})
+}
+
+// revoke revokes a token, and sends twenty requests with some time between them.
+func revoke(t *testing.T, between time.Duration) {
+	t.Helper()
+	source := &counter{takes: 100 * time.Millisecond}
+	server := &api{takes: 10 * time.Millisecond}
+	server.accept("token-1")
+	var replays atomic.Int64
+	rt := newGuard(t, auth.Config{
+		Authorizer: auth.Bearer(newCache(t, auth.CacheConfig{Source: source})),
+		Hooks:      auth.Hooks{Replay: func(auth.Event) { replays.Add(1) }},
+	}).Wrap(server)
+	resp, err := post(t, rt, strings.NewReader("first"))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Zero(t, auth.ReplaysOf(resp))
+	time.Sleep(time.Minute)
+
+	server.accept("token-2")
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			time.Sleep(time.Duration(i) * between)
+			body := io.Reader(strings.NewReader(fmt.Sprintf("body %d", i)))
+			if i%2 == 0 {
+				body = unseekable{body}
+			}
+			resp, err := post(t, rt, body)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, resp.StatusCode)
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, 2, source.n.Load())
+	require.Len(t, server.bodies, 21)
+	for i := range 20 {
+		require.Contains(t, server.bodies, fmt.Sprintf("body %d", i))
+	}
+	require.EqualValues(t, server.seen["token-1"]-1, replays.Load())
+	for _, b := range server.answers {
+		require.Positive(t, b.Closes())
+	}
 }
 
 // An API that answers each request with 401 gets each twice at most, and the
