@@ -193,7 +193,7 @@ func newSigningKey(signer crypto.Signer, secret auth.Secret, alg Algorithm) (sig
 		_, err := SecretKey(secret)
 		return signingKey{alg: HMACSHA256, secret: secret}, err
 	}
-	public := signer.Public()
+	public := pubkey.Of(signer)
 	for _, usual := range []Algorithm{RSAPSS, ECDSAP256, ECDSAP384, Ed25519} {
 		if alg == "" && usual.fits(public) {
 			alg = usual

@@ -267,8 +267,9 @@ func TestNew(t *testing.T) {
 		config httpsig.Config
 		want   []string
 	}{
-		"no key": {httpsig.Config{}, []string{"either a Key or a Secret"}},
-		"both":   {httpsig.Config{Key: edKey, Secret: hidden(secret)}, []string{"either a Key or a Secret"}},
+		"no key":  {httpsig.Config{}, []string{"either a Key or a Secret"}},
+		"nil key": {httpsig.Config{Key: ed25519.PrivateKey(nil)}, []string{"httpsig: the key is empty"}},
+		"both":    {httpsig.Config{Key: edKey, Secret: hidden(secret)}, []string{"either a Key or a Secret"}},
 		"many": {httpsig.Config{
 			Secret: hidden(secret[:31]), Label: "Sig", KeyID: "a\nb", MaxBody: -1,
 			Components: []string{"@unknown", "X-Upper", "", "@query-param", "x-a;foo", "@path;sf", "x-a;bs;sf", "x-b;sf", "date", "date", "x;tr", `"x"`, "x y", `x;key=1`},

@@ -132,7 +132,7 @@ func newSigner(c MinterConfig) (signer, error) {
 	var key Key
 	var err error
 	if c.Key != nil {
-		key, err = PublicKey(c.KeyID, c.Algorithm, c.Key.Public())
+		key, err = PublicKey(c.KeyID, c.Algorithm, pubkey.Of(c.Key))
 	} else {
 		key, err = SecretKey(c.KeyID, c.Algorithm, c.Secret)
 	}

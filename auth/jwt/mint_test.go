@@ -3,6 +3,8 @@ package jwt_test
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
@@ -108,6 +110,10 @@ func TestNewMinter(t *testing.T) {
 		want   []string
 	}{
 		"no key":    {jwt.MinterConfig{}, []string{"no Key and no Secret"}},
+		"nil RSA":   {jwt.MinterConfig{Key: (*rsa.PrivateKey)(nil)}, []string{"the key is empty"}},
+		"nil EC":    {jwt.MinterConfig{Key: (*ecdsa.PrivateKey)(nil)}, []string{"the key is empty"}},
+		"short Ed":  {jwt.MinterConfig{Key: ed25519.PrivateKey(secret)[:32]}, []string{"the key is empty"}},
+		"empty RSA": {jwt.MinterConfig{Key: &rsa.PrivateKey{}}, []string{"the RSA key is empty"}},
 		"two keys":  {jwt.MinterConfig{Key: edPriv(), Secret: hidden(secret)}, []string{"a Key and a Secret"}},
 		"weak":      {jwt.MinterConfig{Secret: hidden(secret[:31])}, []string{"does not go with"}},
 		"wrong alg": {jwt.MinterConfig{Key: p256(), Algorithm: jwt.ES384}, []string{"does not go with"}},

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/auth"
+	"github.com/holdfast-go/holdfast/internal/pubkey"
 )
 
 // maxFile is how many bytes a file may have: more than any bundle of roots has.
@@ -33,7 +34,8 @@ type Material struct {
 	// KeyPEM has its private key, not encrypted, in PEM. It is not kept.
 	KeyPEM auth.Secret
 	// Signer, when not nil, takes the place of KeyPEM: a key that lives in
-	// hardware or in a service. It must be safe for concurrent use.
+	// hardware or in a service. It must be safe for concurrent use. It is in use
+	// as long as its certificate: another Signer for the same one is not noticed.
 	Signer crypto.Signer
 	// RootsPEM has the authorities that servers are checked against, in PEM.
 	// Empty means those of Config.Base, and without them those of the system.
@@ -98,7 +100,7 @@ func (m Material) certificate(now time.Time) (*tls.Certificate, error) {
 }
 
 func (m Material) withSigner(chain []*x509.Certificate) (*tls.Certificate, error) {
-	if !samePublic(chain[0].PublicKey, m.Signer.Public()) {
+	if !samePublic(chain[0].PublicKey, pubkey.Of(m.Signer)) {
 		return nil, errors.New("certificate and key: the signer is not that of the certificate")
 	}
 	pair := &tls.Certificate{PrivateKey: m.Signer, Leaf: chain[0]}

@@ -2,6 +2,7 @@ package mtls_test
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -234,8 +235,10 @@ func TestLoad(t *testing.T) {
 	require.ErrorIs(t, <-done, gone)
 	require.NoError(t, tr.Snapshot().Err, "that the caller went away says nothing of the material")
 
-	material.Signer = newKey(t)
 	material.CertPEM = certPEM(cert)
+	material.Signer = (*ecdsa.PrivateKey)(nil)
+	require.ErrorContains(t, tr.Reload(t.Context()), "not that of the certificate")
+	material.Signer = newKey(t)
 	require.ErrorContains(t, tr.Reload(t.Context()), "not that of the certificate")
 	require.Equal(t, 1, tr.Snapshot().Generation)
 }

@@ -19,9 +19,29 @@ const (
 	MaxRSABits = 8192
 )
 
+// Of returns the public key of a signer, or nil if the signer is an empty one of
+// the standard library, whose Public would panic.
+func Of(signer crypto.Signer) crypto.PublicKey {
+	var empty bool
+	switch key := signer.(type) {
+	case *rsa.PrivateKey:
+		empty = key == nil
+	case *ecdsa.PrivateKey:
+		empty = key == nil
+	case ed25519.PrivateKey:
+		empty = len(key) != ed25519.PrivateKeySize
+	}
+	if empty {
+		return nil
+	}
+	return signer.Public()
+}
+
 // Check refuses keys of other types and weak ones.
 func Check(key crypto.PublicKey) error {
 	switch key := key.(type) {
+	case nil:
+		return errors.New("the key is empty")
 	case *rsa.PublicKey:
 		return checkRSA(key)
 	case *ecdsa.PublicKey:
