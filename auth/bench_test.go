@@ -122,5 +122,7 @@ func TestAllocations(t *testing.T) {
 	rt := cachedBearer(t, atOnce())
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = rt.RoundTrip(req) }), 3.0)
 	cache := newCache(t, auth.CacheConfig{Source: &counter{life: 24 * time.Hour}})
+	rt = newGuard(t, auth.Config{Authorizer: auth.Bearer(cache), Origins: []string{"https://api.example.com"}}).Wrap(atOnce())
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = rt.RoundTrip(req) }), 3.0, "the way back costs none")
 	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = cache.Token(t.Context()) }))
 }

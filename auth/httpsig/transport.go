@@ -61,8 +61,8 @@ func (t *transport) Unwrap() http.RoundTripper { return t.next }
 
 // leftOrigin reports whether req follows a redirect that led, at any step,
 // to another origin than the one that the caller asked for, or to one that
-// nobody knows. What the other
-// origin asks us to sign is not what the caller wanted signed.
+// nobody knows. What the other origin asks us to sign is not what the caller
+// wanted signed.
 func leftOrigin(req *http.Request) bool {
 	origin := httpx.Origin(req)
 	for hop := range httpx.Hops(req) {

@@ -31,9 +31,9 @@ func GitHubApp(id string, key crypto.Signer) MinterConfig {
 
 // GoogleServiceAccount returns the configuration for the assertions that a
 // Google service account exchanges for access tokens (RFC 7523, section 2.1):
-// RS256, an hour, for Google's token endpoint. The email and the key id are the members
-// "client_email" and "private_key_id" of the account's key file. For a user of
-// the domain, set Claims.Subject.
+// RS256, an hour, for Google's token endpoint. The email and the key id are the
+// members "client_email" and "private_key_id" of the account's key file. For a
+// user of the domain, set Claims.Subject.
 func GoogleServiceAccount(email, keyID string, key crypto.Signer, scopes ...string) MinterConfig {
 	return MinterConfig{
 		Key:       key,

@@ -14,14 +14,15 @@ const maxHops = 100
 // way goes further back, to where nobody knows.
 func Hops(req *http.Request) iter.Seq[*http.Request] {
 	return func(yield func(*http.Request) bool) {
+		hop := req
 		for range maxHops {
-			if req.Response == nil {
+			if hop.Response == nil {
 				return
 			}
-			if req = req.Response.Request; req == nil || req.URL == nil {
+			if hop = hop.Response.Request; hop == nil || hop.URL == nil {
 				break
 			}
-			if !yield(req) {
+			if !yield(hop) {
 				return
 			}
 		}

@@ -3,6 +3,7 @@ package httpx_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,6 +37,9 @@ func TestHops(t *testing.T) {
 			require.Equal(t, tt.want, got)
 		})
 	}
+	twice := httpx.Hops(hop("c", hop("b", hop("a", nil))))
+	require.Len(t, slices.Collect(twice), 2)
+	require.Len(t, slices.Collect(twice), 2)
 	n := 0
 	for hop := range httpx.Hops(ring) {
 		require.Equal(t, n == 100, hop == nil, "a way without an end is not known")
