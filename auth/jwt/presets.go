@@ -46,11 +46,11 @@ func GoogleServiceAccount(email, keyID string, key crypto.Signer, scopes ...stri
 }
 
 // GoogleSelfSigned returns the configuration for the tokens that a Google service
-// account signs for itself and that Google's APIs take in place of access tokens,
-// so that nothing is exchanged: RS256 and an hour. The email and the key id are
-// those of [GoogleServiceAccount]. For an API that takes no scopes leave them
-// out, and set Claims.Audience to its URL, such as
-// "https://pubsub.googleapis.com/".
+// account signs for itself and that many of Google's APIs take in place of access
+// tokens (AIP-4111), so that nothing is exchanged: RS256 and an hour. The email
+// and the key id are those of [GoogleServiceAccount]. For an API that takes no
+// scopes in them pass none, and set Claims.Audience to its URL, such as
+// "https://pubsub.googleapis.com/". Only one of the two may be there.
 func GoogleSelfSigned(email, keyID string, key crypto.Signer, scopes ...string) MinterConfig {
 	return MinterConfig{
 		Key:       key,
