@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -119,4 +121,24 @@ func TestSeries(t *testing.T) {
 			require.InDelta(t, 1, test.s.Ratio(test.s), 1e-9)
 		})
 	}
+}
+
+// A first time that is slow does not make all rounds short.
+func TestInterleaveAfterASlowStart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		calls, last := 0, 0
+		work := func(n int) error {
+			calls++
+			last = n
+			if calls == 1 {
+				time.Sleep(time.Second)
+			}
+			time.Sleep(time.Duration(n) * time.Microsecond)
+			return nil
+		}
+		_, err := measure.Interleave([]measure.Contestant{{Name: "a", Work: work}}, 1, time.Millisecond)
+		require.NoError(t, err)
+		require.Equal(t, 1000, last)
+	})
 }

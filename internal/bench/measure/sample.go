@@ -35,14 +35,23 @@ func Take(work Work, n int) (Sample, error) {
 }
 
 // calibrate returns how often work can be done in a slice, at least once. It
-// warms up whatever work keeps.
+// warms up whatever work keeps. What is slow once may have been so because the
+// machine was busy, so it is measured again: with too few a round measures
+// little but its own beginning.
 func calibrate(work Work, slice time.Duration) (int, error) {
-	for n := 1; ; n *= 2 {
+	slow := false
+	for n := 1; ; {
 		s, err := Take(work, n)
 		if err != nil {
 			return 0, err
 		}
-		if took := s.Nanos * float64(n); took >= float64(slice)/2 {
+		switch took := s.Nanos * float64(n); {
+		case took < float64(slice)/2:
+			n *= 2
+			slow = false
+		case !slow:
+			slow = true
+		default:
 			return max(1, int(float64(slice)/s.Nanos)), nil
 		}
 	}
