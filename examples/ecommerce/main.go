@@ -1,15 +1,17 @@
 // Command ecommerce places orders with four flaky providers twice, on the same faults:
-// with a plain http.Client, and with the same client wrapped in holdfast. It ends with
-// the two results side by side.
+// with a plain http.Client, and with the same client wrapped in holdfast. An order is
+// paid when the webhook that says so was booked. The program ends with the two results
+// side by side.
 //
 //	go run ./examples/ecommerce -orders 1000 -faults harsh
 //
 // The integration code is in package shop and is written to be copied. The providers
 // are HTTP servers on loopback ports inside this program. The result is read from their
-// books.
+// books, and those of the shop are compared with them.
 //
-// Exit status: 0 if the shop with holdfast lost no order and charged nobody twice, 1 if
-// it did or the run failed, 2 for flags that make no sense, 130 after an interrupt.
+// Exit status: 0 if the shop with holdfast lost no order, charged nobody twice and booked
+// each payment once, 1 if it did not or the run failed, 2 for flags that make no sense,
+// 130 after an interrupt.
 package main
 
 import (

@@ -3,7 +3,8 @@
 //
 // The providers keep their own books, so that what happened can be counted from
 // them and not from what the shop believes. They fail by a [Plan]: the same seed
-// gives the same faults to the same orders, whoever asks and in whatever order.
+// gives the same faults to the same orders, whoever asks and in whatever order. So do
+// the webhooks by which payments tells the shop what has been paid.
 //
 // Nothing in this package is meant to be copied into a program. The integration
 // code stands in package shop.

@@ -11,8 +11,11 @@ import (
 
 // Payments takes charges and refunds. It honours the Idempotency-Key header: a key
 // that comes again gets the first answer again. Without a key each call is new.
+//
+// That the money is there it tells by a webhook, soon after the answer to the charge.
 type Payments struct {
 	*server
+	notifier *notifier
 
 	mu      sync.Mutex
 	replays replays
@@ -32,6 +35,7 @@ type charge struct {
 	Order    string `json:"order"`
 	Amount   int64  `json:"amount"`
 	Status   string `json:"status"`
+	currency string
 	refunded bool
 }
 
@@ -45,8 +49,12 @@ type refundRequest struct {
 	Charge string `json:"charge"`
 }
 
-func startPayments(ctx context.Context, plan Plan, perSecond int) (*Payments, error) {
+func startPayments(ctx context.Context, plan Plan, perSecond int, hook Hook) (*Payments, error) {
 	p := &Payments{replays: replays{}, charges: map[string]*charge{}, ledger: map[string]Account{}}
+	var err error
+	if p.notifier, err = newNotifier(plan, hook); err != nil {
+		return p, err
+	}
 	s, err := listen(ctx, "payments", plan, perSecond, func(mux *http.ServeMux, s *server) {
 		mux.Handle("POST /v1/charges", s.handle(p.charge))
 		mux.Handle("POST /v1/refunds", s.handle(p.refund))
@@ -60,6 +68,13 @@ func (p *Payments) Account(order string) Account {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.ledger[order]
+}
+
+// Webhooks returns what was sent to the shop.
+func (p *Payments) Webhooks() Webhooks {
+	p.notifier.mu.Lock()
+	defer p.notifier.mu.Unlock()
+	return p.notifier.stats
 }
 
 func (p *Payments) charge(r *http.Request) (task, error) {
@@ -76,15 +91,18 @@ func (p *Payments) charge(r *http.Request) (task, error) {
 		defer p.mu.Unlock()
 		return p.replays.once(key, req, func() answer {
 			c := &charge{
-				ID:     fmt.Sprintf("ch_%06d", len(p.charges)+1),
-				Order:  req.Order,
-				Amount: req.Amount,
-				Status: "succeeded",
+				ID:       fmt.Sprintf("ch_%06d", len(p.charges)+1),
+				Order:    req.Order,
+				Amount:   req.Amount,
+				Status:   "pending",
+				currency: req.Currency,
 			}
 			p.charges[c.ID] = c
 			account := p.ledger[c.Order]
 			account.Charges++
 			p.ledger[c.Order] = account
+			p.notifier.tell("pending", c)
+			p.notifier.tell("settled", c)
 			return reply(http.StatusCreated, c)
 		})
 	}}, nil
@@ -113,6 +131,7 @@ func (p *Payments) refund(r *http.Request) (task, error) {
 			account := p.ledger[c.Order]
 			account.Refunds++
 			p.ledger[c.Order] = account
+			p.notifier.tell("returned", c)
 			return reply(http.StatusCreated, refundRequest{c.ID})
 		})
 	}}, nil

@@ -23,7 +23,7 @@ type client struct {
 
 func start(t *testing.T, plan providers.Plan) (*providers.World, *client) {
 	t.Helper()
-	w, err := providers.Start(t.Context(), plan, map[string]int{"tea": 3})
+	w, err := providers.Start(t.Context(), plan, map[string]int{"tea": 3}, providers.Hook{})
 	require.NoError(t, err)
 	tr := &http.Transport{DisableKeepAlives: true}
 	t.Cleanup(func() {

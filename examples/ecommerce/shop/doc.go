@@ -10,5 +10,7 @@
 //   - a shipment is a PUT, which is idempotent by its method (shipping.go),
 //   - a GraphQL mutation carries a key too, and a GraphQL query, which is a POST on
 //     the wire, is marked by its context (inventory.go),
+//   - that an order is paid says a webhook, which may come twice: it is booked once
+//     (desks.go),
 //   - events have ids, so that a batch may be sent twice (analytics.go).
 package shop

@@ -47,20 +47,22 @@ type Shop struct {
 	payments  payments
 	shipping  shipping
 	analytics *analytics
+	desk      Desk
 
 	abandon context.CancelFunc // ends the analytics calls
 	closing sync.Once
 }
 
-// Open returns a shop that calls the providers through the clients, and starts the
-// goroutine that sends its events. It makes no call itself.
-func Open(p Providers, c Clients) *Shop {
+// Open returns a shop that calls the providers through the clients and hears of payments
+// at the desk, and starts the goroutine that sends its events. It makes no call itself.
+func Open(p Providers, c Clients, d Desk) *Shop {
 	ctx, abandon := context.WithCancel(context.Background())
 	s := &Shop{
 		inventory: inventory{p.Inventory.URL, c.Inventory},
 		payments:  payments{p.Payments.URL, c.Payments},
 		shipping:  shipping{p.Shipping.URL, c.Shipping},
 		analytics: newAnalytics(p.Analytics.URL, c.Analytics),
+		desk:      d,
 		abandon:   abandon,
 	}
 	go s.analytics.run(ctx)
@@ -77,7 +79,8 @@ func (s *Shop) Close(ctx context.Context) error {
 	return s.analytics.result()
 }
 
-// Place reserves, charges and ships an order, and confirms it with a receipt. When a
+// Place reserves and charges an order, ships it when the payment provider has told by
+// webhook that it is paid, and confirms it with a receipt. When a
 // step fails, the steps before it are taken back, except that an order which is on its
 // way stands and gives [ErrUnconfirmed]. It takes at most a little over a minute.
 func (s *Shop) Place(ctx context.Context, o Order) (Receipt, error) {
@@ -107,6 +110,9 @@ func (s *Shop) place(ctx context.Context, o Order) (Receipt, error) {
 	charge, err := s.payments.charge(ctx, o)
 	if err != nil {
 		return Receipt{}, s.undo(ctx, o, "", err)
+	}
+	if err := s.desk.Await(ctx, o.ID); err != nil {
+		return Receipt{}, s.undo(ctx, o, charge, fmt.Errorf("payments: not confirmed: %w", err))
 	}
 	if err := s.shipping.create(ctx, o); err != nil {
 		return Receipt{}, s.undo(ctx, o, charge, err)

@@ -104,7 +104,29 @@ func open(answers map[string]answer) (*shop.Shop, *network) {
 	return shop.Open(
 		shop.Providers{Inventory: at, Payments: at, Shipping: at, Analytics: at},
 		shop.Clients{Inventory: client, Payments: client, Shipping: client, Analytics: client},
+		&desk{network: n},
 	), n
+}
+
+// desk is a desk that hears of a payment as the step "paid" says: at once, or never.
+type desk struct {
+	shop.Desk
+	network *network
+}
+
+func (d *desk) Await(ctx context.Context, order string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://desk.test/paid/"+order, http.NoBody)
+	if err != nil {
+		return err
+	}
+	a := d.network.note("paid", req, 0)
+	if a.do != nil {
+		a.do()
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return a.err
 }
 
 // order has an id that must be escaped in a path.
@@ -122,7 +144,7 @@ func TestPlace(t *testing.T) {
 		is      []error
 		text    string
 	}{
-		{name: "good", steps: "Stock Reserve charge ship status", want: shop.Receipt{Charge: "ch_1", Tracking: "TRK-1"}},
+		{name: "good", steps: "Stock Reserve charge paid ship status", want: shop.Receipt{Charge: "ch_1", Tracking: "TRK-1"}},
 		{
 			name:    "stock unknown",
 			answers: map[string]answer{"Stock": unavailable},
@@ -152,20 +174,25 @@ func TestPlace(t *testing.T) {
 			steps:   "Stock Reserve charge Release", text: "payments: charge: 503",
 		},
 		{
+			name:    "not paid",
+			answers: map[string]answer{"paid": {err: broken}},
+			steps:   "Stock Reserve charge paid refund Release", is: []error{broken}, text: "payments: not confirmed: ",
+		},
+		{
 			name:    "not shipped",
 			answers: map[string]answer{"ship": {err: broken}},
-			steps:   "Stock Reserve charge ship refund Release", is: []error{broken},
+			steps:   "Stock Reserve charge paid ship refund Release", is: []error{broken},
 		},
 		{
 			name:    "not shipped and not taken back",
 			answers: map[string]answer{"ship": {err: broken}, "refund": unavailable, "Release": unavailable},
-			steps:   "Stock Reserve charge ship refund Release", is: []error{broken},
+			steps:   "Stock Reserve charge paid ship refund Release", is: []error{broken},
 			text: "payments: refund: 503 Service Unavailable\ninventory: Release: 503 Service Unavailable",
 		},
 		{
 			name:    "not confirmed",
 			answers: map[string]answer{"status": {err: broken}},
-			steps:   "Stock Reserve charge ship status", is: []error{shop.ErrUnconfirmed, broken},
+			steps:   "Stock Reserve charge paid ship status", is: []error{shop.ErrUnconfirmed, broken},
 		},
 		{
 			name:    "answer is not JSON",
@@ -225,6 +252,7 @@ func TestKeysComeFromTheOrder(t *testing.T) {
 				"Stock":   "",
 				"Reserve": "Reserve-o/1",
 				"charge":  "charge-o/1",
+				"paid":    "",
 				"ship":    "",
 				"refund":  "refund-ch_1",
 				"Release": "Release-o/1",
@@ -243,7 +271,7 @@ func TestAnOrderIsTakenBackForACallerWhoIsGone(t *testing.T) {
 		_, err := s.Place(ctx, order)
 		require.ErrorIs(t, err, gone)
 		require.NoError(t, s.Close(t.Context()))
-		require.Equal(t, "Stock Reserve charge ship refund Release", strings.Join(n.steps, " "))
+		require.Equal(t, "Stock Reserve charge paid ship refund Release", strings.Join(n.steps, " "))
 	})
 }
 

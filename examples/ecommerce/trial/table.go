@@ -8,7 +8,7 @@ import (
 )
 
 // WriteTable writes the report for people: the shops side by side, then a line for
-// each provider and shop.
+// each provider and shop, and the webhooks that came to each shop.
 func (r Report) WriteTable(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%d orders, seed %d, faults %s\n\n", r.Orders, r.Seed, r.Faults)
@@ -29,6 +29,13 @@ func (r Report) WriteTable(w io.Writer) error {
 				p.Calls, p.ServerErrors, p.TooManyRequests, p.Resets, p.Slow, p.Retries)
 		}
 	}
+	fmt.Fprintf(&b, "\n%-12s%-14s%8s%8s%8s%8s%8s%8s\n",
+		"webhooks", "shop", "events", "sent", "again", "cut", "forged", "refused")
+	for _, s := range r.Shops {
+		n := s.Webhooks
+		fmt.Fprintf(&b, "%-12s%-14s%8d%8d%8d%8d%8d%8d\n", "payments", s.Shop,
+			n.Events, n.Sent, n.Duplicates, n.Cut, n.Forged, n.Refused)
+	}
 	_, err := w.Write(b.Bytes())
 	return err
 }
@@ -44,6 +51,9 @@ var rows = []struct {
 	{"orders lost", func(s Result) string { return strconv.Itoa(s.Lost) }},
 	{"  paid, never shipped", func(s Result) string { return strconv.Itoa(s.PaidNotShipped) }},
 	{"double charges", func(s Result) string { return strconv.Itoa(s.DoubleCharges) }},
+	{"payments confirmed once", func(s Result) string { return strconv.Itoa(s.ConfirmedOnce) }},
+	{"  booked more than once", func(s Result) string { return strconv.Itoa(s.ConfirmedMore) }},
+	{"orders booked wrongly", func(s Result) string { return strconv.Itoa(s.WrongBooks) }},
 	{"analytics events lost", func(s Result) string { return strconv.Itoa(s.EventsLost) }},
 	{"calls sent", func(s Result) string { return strconv.Itoa(s.Calls) }},
 	{"429s received", func(s Result) string { return strconv.Itoa(s.TooManyRequests) }},

@@ -16,7 +16,7 @@ import (
 const (
 	workers      = 16                    // orders in work at the same time
 	arrival      = 10 * time.Millisecond // between one customer and the next
-	closeTimeout = 10 * time.Second      // the last events and the last calls in work
+	closeTimeout = 10 * time.Second      // each of: the last events, calls, webhooks and bookings
 )
 
 // The names of the two shops in a report.
@@ -41,55 +41,61 @@ type Config struct {
 // cause.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	report := Report{Orders: cfg.Orders, Seed: cfg.Seed, Faults: cfg.Faults}
-	for _, contestant := range []struct {
-		name    string
-		clients func(shop.Providers) (shop.Clients, error)
-	}{
-		{Plain, func(shop.Providers) (shop.Clients, error) { return shop.Plain(), nil }},
-		{Holdfast, shop.Holdfast},
-	} {
-		result, err := run(ctx, cfg, contestant.name, contestant.clients)
+	for _, c := range contestants() {
+		result, err := run(ctx, cfg, c)
 		if ctx.Err() != nil {
 			return Report{}, context.Cause(ctx)
 		}
 		if err != nil {
-			return Report{}, fmt.Errorf("%s shop: %w", contestant.name, err)
+			return Report{}, fmt.Errorf("%s shop: %w", c.name, err)
 		}
 		report.Shops = append(report.Shops, result)
 	}
 	return report, nil
 }
 
-// run opens a world and a shop in it, places the orders, and reads the books.
-func run(ctx context.Context, cfg Config, name string, newClients func(shop.Providers) (shop.Clients, error)) (Result, error) {
+// run opens a desk, a world and a shop in it, places the orders, and reads the books.
+func run(ctx context.Context, cfg Config, c contestant) (result Result, err error) {
+	desk, err := openCounter(ctx, c)
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() {
+		err = errors.Join(err, within(ctx, desk.remove))
+	}()
 	orders, stock := demand(cfg.Orders)
-	world, err := providers.Start(ctx, providers.NewPlan(cfg.Faults, cfg.Seed), stock)
+	world, err := providers.Start(ctx, providers.NewPlan(cfg.Faults, cfg.Seed), stock, desk.hook)
 	if err != nil {
 		return Result{}, err
 	}
 	at := addresses(world)
-	clients, err := newClients(at)
+	clients, err := c.clients(at)
 	if err != nil {
-		return Result{}, errors.Join(err, world.Close(ctx))
+		return Result{}, errors.Join(err, within(ctx, world.Close))
 	}
 
 	start := time.Now()
-	s := shop.Open(at, clients)
+	s := shop.Open(at, clients, desk)
 	placed := place(ctx, s, orders, func(done int) {
 		if cfg.Progress != nil {
-			cfg.Progress(name, done)
+			cfg.Progress(c.name, done)
 		}
 	})
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-	defer cancel()
-	_ = s.Close(end) // says which events were lost: the books of analytics know
+	_ = within(ctx, s.Close) // says which events were lost: the books of analytics know
 	took := time.Since(start)
 
 	clients.CloseIdleConnections()
-	if err := world.Close(end); err != nil {
+	if err := errors.Join(within(ctx, world.Close), within(ctx, desk.settle)); err != nil {
 		return Result{}, err
 	}
-	return score(name, world, placed, took), nil
+	return score(ctx, c.name, world, desk, placed, took)
+}
+
+// within ends what was begun: for a time, and also when ctx is done.
+func within(ctx context.Context, end func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return end(ctx)
 }
 
 func addresses(w *providers.World) shop.Providers {

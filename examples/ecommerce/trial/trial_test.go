@@ -30,10 +30,20 @@ func TestHoldfastLosesNothing(t *testing.T) {
 			require.Zero(t, holdfast.PaidNotShipped)
 			require.Zero(t, holdfast.DoubleCharges)
 			require.Zero(t, holdfast.EventsLost)
+			require.Equal(t, orders, holdfast.ConfirmedOnce)
+			require.Zero(t, holdfast.ConfirmedMore)
+			require.Zero(t, holdfast.WrongBooks)
+			require.Positive(t, holdfast.Webhooks.Duplicates)
+			require.Positive(t, holdfast.Webhooks.Cut)
 
 			require.Equal(t, orders, plain.Completed+plain.Lost)
 			require.Positive(t, plain.Lost)
 			require.Zero(t, plain.DoubleCharges)
+			for _, s := range report.Shops {
+				require.Zero(t, s.Webhooks.Undelivered, s.Shop)
+				require.GreaterOrEqual(t, s.Webhooks.Refused, s.Webhooks.Forged, s.Shop)
+				require.Greater(t, s.Webhooks.Sent, s.Webhooks.Events, s.Shop)
+			}
 		})
 	}
 }
@@ -48,6 +58,9 @@ func TestWithoutFaultsBothComplete(t *testing.T) {
 		require.Zero(t, s.Unconfirmed, s.Shop)
 		require.Zero(t, s.EventsLost, s.Shop)
 		require.Zero(t, s.TooManyRequests, s.Shop)
+		require.Equal(t, orders, s.ConfirmedOnce, s.Shop)
+		require.Zero(t, s.WrongBooks, s.Shop)
+		require.Equal(t, providers.Webhooks{Events: 2 * orders, Sent: 2 * orders}, s.Webhooks, s.Shop)
 		require.Len(t, s.Providers, 4)
 		calls := 0
 		for _, p := range s.Providers {
@@ -99,6 +112,8 @@ func TestFlawless(t *testing.T) {
 		{"plain may fail", trial.Result{Lost: 3, DoubleCharges: 1}, trial.Result{}, true},
 		{"lost", trial.Result{}, trial.Result{Lost: 1}, false},
 		{"double charge", trial.Result{}, trial.Result{DoubleCharges: 1}, false},
+		{"wrong books", trial.Result{}, trial.Result{WrongBooks: 1}, false},
+		{"plain may book twice", trial.Result{WrongBooks: 1, ConfirmedMore: 1}, trial.Result{}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -114,6 +129,8 @@ func TestWriteTable(t *testing.T) {
 	stats := providers.Stats{Calls: 12, ServerErrors: 1, TooManyRequests: 2, Resets: 3, Slow: 4, Retries: 5}
 	report := trial.Report{Orders: 3, Seed: 9, Faults: providers.Harsh, Shops: []trial.Result{{
 		Shop: trial.Plain, Completed: 2, Lost: 1, PaidNotShipped: 1, Calls: 12, P50Milliseconds: 55.4,
+		ConfirmedOnce: 2, ConfirmedMore: 1, WrongBooks: 3,
+		Webhooks:  providers.Webhooks{Events: 6, Sent: 9, Duplicates: 2, Cut: 1, Forged: 4, Refused: 5},
 		Providers: []trial.ProviderResult{{Provider: "payments", Stats: stats}},
 	}}}
 	var b bytes.Buffer
@@ -121,5 +138,7 @@ func TestWriteTable(t *testing.T) {
 	require.Contains(t, b.String(), "3 orders, seed 9, faults harsh\n")
 	require.Contains(t, b.String(), "orders lost                          1\n")
 	require.Contains(t, b.String(), "p50 of a confirmed order         55 ms\n")
+	require.Contains(t, b.String(), "payments confirmed once              2\n  booked more than once              1\norders booked wrongly                3\n")
+	require.Contains(t, b.String(), "payments    plain                6       9       2       1       4       5\n")
 	require.Contains(t, b.String(), "payments    plain               12       1       2       3       4       5\n")
 }
