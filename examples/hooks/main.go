@@ -6,7 +6,7 @@
 //
 // To sign an event, send it, and see what a receiver makes of it:
 //
-//	export SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+//	export SECRET=whsec_...
 //	echo '{"id":"evt_1"}' | go run ./examples/hooks sign -scheme stripe -secret-env SECRET -url https://example.com/hooks -send
 //
 // To find out why a captured request does not verify:
@@ -115,7 +115,8 @@ func usage(w io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-8s %-11s %s\n", c.name, c.args, c.about)
 	}
-	fmt.Fprint(w, "\nhooks command -h shows the flags of a command.\n")
+	fmt.Fprint(w, "\nA file that is missing, or -, is standard input. An event is its ID or, as list shows it,\n"+
+		"its number: @17. hooks command -h shows the flags of a command.\n")
 }
 
 // status runs a command and turns its error into an exit status.

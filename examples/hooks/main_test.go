@@ -125,6 +125,13 @@ func TestWrongUse(t *testing.T) {
 	}
 }
 
+func TestAnIDIsNoHeader(t *testing.T) {
+	t.Parallel()
+	r := run(t, "{}", "sign", "-secret-env", "SECRET", "-id", "a\r\nX-Forged: 1")
+	require.Equal(t, 2, r.status)
+	require.Contains(t, r.stderr, "-id: an ID has no control characters")
+}
+
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())

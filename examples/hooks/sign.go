@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/holdfast-go/holdfast/webhook"
 	"github.com/holdfast-go/holdfast/webhook/webhooktest"
@@ -75,6 +76,8 @@ func (f *signFlags) check() error {
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		return wrong("-url: want an address such as https://example.com/webhooks")
+	case strings.ContainsFunc(f.id, unicode.IsControl):
+		return wrong("-id: an ID has no control characters")
 	case !slices.Contains([]string{"curl", "headers", "request"}, f.print):
 		return wrong("-print %q: want curl, headers or request", f.print)
 	case revealing(scheme) && !f.send:

@@ -34,7 +34,10 @@ type callers struct {
 
 func newCallers(rate float64) (*callers, error) {
 	c := &callers{
-		client:  &http.Client{Timeout: 10 * time.Second},
+		client: &http.Client{
+			Timeout:   10 * time.Second,
+			Transport: &http.Transport{MaxIdleConnsPerHost: senders},
+		},
 		schemes: map[string]webhook.Scheme{"stripe": webhook.Stripe(), "bank": webhook.StandardWebhooks()},
 		secrets: map[string]string{}, fake: map[string]string{},
 	}

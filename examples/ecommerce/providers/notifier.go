@@ -47,12 +47,13 @@ type notifier struct {
 	forger webhook.Secret
 	client *http.Client
 
-	ctx    context.Context //nolint:containedctx // that of the goroutines which it owns
+	spawn  func(func(context.Context)) // starts a goroutine that giveUp ends
 	giveUp context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu    sync.Mutex
-	stats Webhooks
+	mu     sync.Mutex
+	closed bool
+	stats  Webhooks
 }
 
 // notice is what the body of a webhook says.
@@ -79,21 +80,28 @@ func newNotifier(plan Plan, hook Hook) (*notifier, error) {
 		return nil, fmt.Errorf("providers: %w", err)
 	}
 	n.forger = other.Key().Secret
-	n.ctx, n.giveUp = context.WithCancel(context.Background())
+	ctx, giveUp := context.WithCancel(context.Background())
+	n.giveUp = giveUp
+	n.spawn = func(work func(context.Context)) { n.wg.Go(func() { work(ctx) }) }
 	return n, nil
 }
 
 // tell tells the shop of something that has happened to a charge. It does not wait.
 func (n *notifier) tell(kind string, c *charge) {
-	if n.hook.URL == "" {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.hook.URL == "" || n.closed {
 		return
 	}
-	n.count(func(s *Webhooks) { s.Events++ })
-	n.wg.Go(func() { n.deliver(kind, c.Order, "msg_"+kind+"_"+c.ID, body(kind, c)) })
-	if kind == "settled" && n.plan.Forged(c.Order) {
-		forged := &charge{ID: "forged_" + c.ID, Order: c.Order, Amount: c.Amount, currency: c.currency}
-		n.count(func(s *Webhooks) { s.Forged++ })
-		n.wg.Go(func() { _, _ = n.send(n.forger, "msg_"+forged.ID, body(kind, forged), false) })
+	n.stats.Events++
+	order, id, text := c.Order, "msg_"+kind+"_"+c.ID, body(kind, c)
+	n.spawn(func(ctx context.Context) { n.deliver(ctx, kind, order, id, text) })
+	if kind == "settled" && n.plan.Forged(order) {
+		forged := &charge{ID: "forged_" + c.ID, Order: order, Amount: c.Amount, currency: c.currency}
+		n.stats.Forged++
+		n.spawn(func(ctx context.Context) {
+			_, _ = n.send(ctx, n.forger, "msg_"+forged.ID, body(kind, forged), false)
+		})
 	}
 }
 
@@ -106,15 +114,15 @@ func body(kind string, c *charge) string {
 }
 
 // deliver sends one event as often as the plan and the shop's answers ask for.
-func (n *notifier) deliver(kind, order, id, body string) {
+func (n *notifier) deliver(ctx context.Context, kind, order, id, body string) {
 	taken, wait := false, noticePause
 	for attempt := 1; attempt <= noticeTries; attempt++ {
 		next := n.plan.Notice(kind, order, attempt)
-		if pause(n.ctx, next.Delay); n.ctx.Err() != nil {
+		if pause(ctx, next.Delay); ctx.Err() != nil {
 			break
 		}
 		before := taken
-		ok, err := n.send(n.hook.Secret, id, body, next.Kind == CutOff)
+		ok, err := n.send(ctx, n.hook.Secret, id, body, next.Kind == CutOff)
 		taken = taken || ok
 		if before && (ok || err == nil) {
 			n.count(func(s *Webhooks) { s.Duplicates++ })
@@ -122,7 +130,7 @@ func (n *notifier) deliver(kind, order, id, body string) {
 		if ok && next.Kind == Delivered || ok && before {
 			return
 		}
-		pause(n.ctx, wait)
+		pause(ctx, wait)
 		wait = min(2*wait, noticeLongest)
 	}
 	if !taken {
@@ -134,7 +142,7 @@ func (n *notifier) deliver(kind, order, id, body string) {
 var errCut = errors.New("providers: the connection broke")
 
 // send sends one request and says whether the shop has taken it.
-func (n *notifier) send(secret webhook.Secret, id, body string, cut bool) (bool, error) {
+func (n *notifier) send(ctx context.Context, secret webhook.Secret, id, body string, cut bool) (bool, error) {
 	signer, err := webhooktest.New(webhooktest.Config{Scheme: webhook.StandardWebhooks(), Secret: secret.Reveal(), ID: id})
 	if err != nil {
 		return false, err
@@ -152,7 +160,7 @@ func (n *notifier) send(secret webhook.Secret, id, body string, cut bool) (bool,
 			s.Cut++
 		}
 	})
-	resp, err := n.client.Do(req.WithContext(n.ctx))
+	resp, err := n.client.Do(req.WithContext(ctx))
 	if err != nil {
 		return false, err
 	}
@@ -172,6 +180,9 @@ func (broken) Read([]byte) (int, error) { return 0, errCut }
 
 // close waits until all is delivered, for as long as ctx allows.
 func (n *notifier) close(ctx context.Context) {
+	n.mu.Lock()
+	n.closed = true
+	n.mu.Unlock()
 	stop := context.AfterFunc(ctx, n.giveUp)
 	n.wg.Wait()
 	stop()

@@ -3,6 +3,7 @@ package shop
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/holdfast-go/holdfast/examples/payments/ledger"
@@ -25,60 +26,79 @@ type Desk interface {
 	Close(ctx context.Context) error
 }
 
-// waiters are the orders that wait for their payment.
+// waiters are the orders that wait for their payment. The zero value is ready for use.
 type waiters struct {
-	mu      sync.Mutex
-	waiting map[string]chan struct{} // closed when there is something to see
+	mu     sync.Mutex
+	orders map[string]*waiting
 }
 
-// wake has the one who waits for the order of an entry look into the books.
+// waiting is what those who wait for an order share.
+type waiting struct {
+	booked chan struct{} // closed when there is something to see
+	n      int           // how many wait
+}
+
+// wake has those who wait for the order of an entry look into the books.
 func (w *waiters) wake(e ledger.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if c := w.waiting[e.Order]; c != nil {
-		close(c)
-		delete(w.waiting, e.Order)
+	if o := w.orders[e.Order]; o != nil {
+		close(o.booked)
+		delete(w.orders, e.Order)
 	}
 }
 
-// ask returns a channel that is closed by the next wake for the order. There is one who
-// waits for an order at a time.
-func (w *waiters) ask(order string) <-chan struct{} {
+// join returns what the next wake for the order closes.
+func (w *waiters) join(order string) *waiting {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.waiting == nil {
-		w.waiting = map[string]chan struct{}{}
+	o := w.orders[order]
+	if o == nil {
+		o = &waiting{booked: make(chan struct{})}
+		if w.orders == nil {
+			w.orders = map[string]*waiting{}
+		}
+		w.orders[order] = o
 	}
-	c := make(chan struct{})
-	w.waiting[order] = c
-	return c
+	o.n++
+	return o
 }
 
-func (w *waiters) leave(order string) {
+// leave forgets the order if nobody waits for it any more.
+func (w *waiters) leave(order string, o *waiting) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.waiting, order)
+	if o.n--; o.n == 0 && w.orders[order] == o {
+		delete(w.orders, order)
+	}
 }
 
-// await returns when entries has one for the order that is no refund. Each look comes
-// after the question, so that what is booked in between is not missed.
+// await returns when entries has one for the order that is no refund. It joins before
+// it looks, so that what is booked in between is not missed.
 func (w *waiters) await(ctx context.Context, order string, entries func(context.Context, string) ([]ledger.Entry, error)) error {
-	defer w.leave(order)
 	for {
-		booked := w.ask(order)
-		all, err := entries(ctx, order)
-		if err != nil {
+		paid, err := w.look(ctx, order, entries)
+		if paid || err != nil {
 			return err
 		}
-		for _, e := range all {
-			if e.Amount > 0 {
-				return nil
-			}
-		}
-		select {
-		case <-booked:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	}
+}
+
+// look looks once and, if the order is not paid yet, waits for the next entry of it.
+func (w *waiters) look(ctx context.Context, order string, entries func(context.Context, string) ([]ledger.Entry, error)) (bool, error) {
+	o := w.join(order)
+	defer w.leave(order, o)
+	all, err := entries(ctx, order)
+	if err != nil {
+		return false, err
+	}
+	if slices.ContainsFunc(all, func(e ledger.Entry) bool { return e.Amount > 0 }) {
+		return true, nil
+	}
+	select {
+	case <-o.booked:
+		return false, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
 	}
 }

@@ -97,6 +97,7 @@ func Open(ctx context.Context, path string, c Config) (l *Ledger, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("ledger: %w", err), l.Close(context.WithoutCancel(ctx)))
+			l = nil
 		}
 	}()
 	if l.store, err = sqlstore.NewSQLite(ctx, db, sqlstore.Config{}); err != nil {
