@@ -144,13 +144,14 @@ func (c command) status(ctx context.Context, sys System, args []string) int {
 // parse reads the flags, and checks that there are at least least and at most most
 // arguments.
 func parse(fs *flag.FlagSet, args []string, least, most int) error {
-	// The flag package would print its error, too.
-	out := fs.Output()
+	// The flag package would print its error, and the usage with it.
+	out, usage := fs.Output(), fs.Usage
 	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
 	err := fs.Parse(args)
 	fs.SetOutput(out)
 	if errors.Is(err, flag.ErrHelp) {
-		fs.Usage()
+		usage()
 		return err
 	}
 	if err != nil {

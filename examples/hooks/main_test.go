@@ -60,7 +60,7 @@ func TestHelp(t *testing.T) {
 			require.Contains(t, r.stdout, "\n  "+name+" ")
 			help := run(t, "", name, "-h")
 			require.Equal(t, 0, help.status)
-			require.Contains(t, help.stderr, "usage: hooks "+name)
+			require.Equal(t, 1, strings.Count(help.stderr, "usage: hooks "+name), help.stderr)
 		}
 	}
 	require.Equal(t, 2, run(t, "").status)
@@ -121,6 +121,7 @@ func TestWrongUse(t *testing.T) {
 			require.Equal(t, tt.status, r.status, r.stderr)
 			require.Empty(t, r.stdout)
 			require.Contains(t, r.stderr, tt.want)
+			require.Equal(t, tt.name == "no such command", strings.Contains(r.stderr, "usage:"))
 		})
 	}
 }

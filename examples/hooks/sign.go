@@ -39,7 +39,7 @@ func runSign(ctx context.Context, sys System, fs *flag.FlagSet, args []string) e
 	f.secrets.add(fs)
 	fs.StringVar(&f.url, "url", "https://example.com/webhooks", "address to sign for, and to send to")
 	fs.StringVar(&f.id, "id", "", "ID of the event, for schemes that have it in the header (default msg_webhooktest)")
-	fs.TextVar(&f.at, "at", timeFlag{}, "when it was signed, such as 2026-01-31T12:00:00Z (default now)")
+	fs.TextVar(&f.at, "at", timeFlag{}, "`time` when it was signed, such as 2026-01-31T12:00:00Z (default now)")
 	fs.StringVar(&f.print, "print", "curl", "what to print: curl, headers, or request, which hooks verify reads")
 	fs.BoolVar(&f.send, "send", false, "send it to -url instead")
 	if err := parse(fs, args, 0, 1); err != nil {

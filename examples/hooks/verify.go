@@ -29,7 +29,7 @@ func runVerify(_ context.Context, sys System, fs *flag.FlagSet, args []string) e
 	scheme.add(fs)
 	secrets.add(fs)
 	fs.StringVar(&url, "url", "", "address that the provider calls, for schemes that sign it")
-	fs.TextVar(&at, "at", timeFlag{}, "when the request came, such as 2026-01-31T12:00:00Z (default now)")
+	fs.TextVar(&at, "at", timeFlag{}, "`time` when the request came, such as 2026-01-31T12:00:00Z (default now)")
 	fs.BoolVar(&explain, "explain", false, "look for the reason if it does not verify")
 	if err := parse(fs, args, 0, 1); err != nil {
 		return err

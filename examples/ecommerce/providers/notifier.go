@@ -124,10 +124,10 @@ func (n *notifier) deliver(ctx context.Context, kind, order, id, body string) {
 		before := taken
 		ok, err := n.send(ctx, n.hook.Secret, id, body, next.Kind == CutOff)
 		taken = taken || ok
-		if before && (ok || err == nil) {
+		if before && err == nil {
 			n.count(func(s *Webhooks) { s.Duplicates++ })
 		}
-		if ok && next.Kind == Delivered || ok && before {
+		if ok && (before || next.Kind == Delivered) {
 			return
 		}
 		pause(ctx, wait)
