@@ -2,8 +2,8 @@ package sqlstore
 
 import (
 	"errors"
-	"fmt"
-	"regexp"
+
+	"github.com/holdfast-go/holdfast/internal/sqldb"
 )
 
 // DefaultPrefix is how the names of tables and indexes begin.
@@ -11,7 +11,7 @@ const DefaultPrefix = "holdfast_inbox"
 
 // ErrSchema means that the tables are not of the version that this package
 // works with: they are newer or, with Config.SkipMigration, older.
-var ErrSchema = errors.New("sqlstore: another version of the schema")
+var ErrSchema = sqldb.ErrSchema
 
 // Config says where the tables are. The zero value is a good one.
 type Config struct {
@@ -24,17 +24,22 @@ type Config struct {
 	// right version. It is for programs that may not change schemas. [Schema] has
 	// the statements.
 	SkipMigration bool
+
+	// Notify is the channel of PostgreSQL on which those are told who LISTEN, when
+	// events have been put: a name like Prefix. database/sql cannot listen, but
+	// drivers can: one connection that does so, and calls Wake of the inbox for
+	// each notification, spares it waiting for its next poll. "" means that
+	// nobody is told. Commits that notify wait for each other, in the whole
+	// database. [NewSQLite] refuses it.
+	Notify string
 }
 
-var prefixes = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,39}$`)
+var errNotify = errors.New("sqlstore: Config.Notify is set: SQLite has no notifications")
 
 // check fills in the defaults.
 func (c *Config) check() error {
 	if c.Prefix == "" {
 		c.Prefix = DefaultPrefix
 	}
-	if !prefixes.MatchString(c.Prefix) {
-		return fmt.Errorf("sqlstore: Config.Prefix is %q: must be at most 40 of a-z, 0-9 and _, no digit first", c.Prefix)
-	}
-	return nil
+	return sqldb.CheckNames(c.Prefix, c.Notify)
 }

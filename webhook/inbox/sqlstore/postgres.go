@@ -9,12 +9,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/sqldb"
 	"github.com/holdfast-go/holdfast/webhook/inbox"
 )
-
-// maxTries is how often a transaction is tried that PostgreSQL has ended because
-// of another one.
-const maxTries = 5
 
 // Postgres is an [inbox.TxStore] in a PostgreSQL database, version 9.5 or later,
 // for workers on many machines. It goes by the clock of the database. It is safe
@@ -36,15 +33,20 @@ func NewPostgres(ctx context.Context, db *sql.DB, c Config) (*Postgres, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	q := newQueries(PostgresDialect, c.Prefix)
+	q := newQueries(sqldb.Postgres, c.Prefix)
 	purge := func(condition string) string {
 		return q.text(`WITH gone AS (DELETE FROM {p}_work WHERE id IN (
 				SELECT id FROM {p}_work WHERE ended < ? AND ` + condition + ` LIMIT ? FOR UPDATE SKIP LOCKED)
 			RETURNING id) DELETE FROM {p}_events e USING gone WHERE e.id = gone.id`)
 	}
+	notify := ""
+	if c.Notify != "" {
+		// At the commit, and once for all that a transaction stores.
+		notify = " RETURNING pg_notify('" + c.Notify + "', '')"
+	}
 	p := &Postgres{
 		q: q, db: db,
-		lanes: nameLock("lanes " + c.Prefix), batches: nameLock("batches " + c.Prefix),
+		lanes: nameLock("lanes", c), batches: nameLock("batches", c),
 		put: q.text(`WITH e AS (INSERT INTO {p}_events
 				(dedupe, content, lane, fingerprint, source, event_id, id_signed, type, ordering_key, received, header, body)
 				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id, lane)
@@ -54,7 +56,7 @@ func NewPostgres(ctx context.Context, db *sql.DB, c Config) (*Postgres, error) {
 				CASE WHEN quarantined.since IS NOT NULL THEN NULL WHEN busy THEN ` + strconv.FormatInt(never, 10) + ` ELSE ?::bigint END,
 				CASE WHEN quarantined.since IS NULL THEN lane END, quarantined.since
 			FROM e, (SELECT ?::bigint AS since) AS quarantined,
-				LATERAL (SELECT EXISTS (SELECT 1 FROM {p}_work w WHERE w.lane = e.lane) AS busy) AS lanes`),
+				LATERAL (SELECT EXISTS (SELECT 1 FROM {p}_work w WHERE w.lane = e.lane) AS busy) AS lanes` + notify),
 		claim: q.text(`WITH c AS (SELECT id, due FROM {p}_work WHERE due <= ? ORDER BY due, id LIMIT ? FOR UPDATE SKIP LOCKED),
 			u AS (UPDATE {p}_work w SET state = 2, due = ?, fence = fence + 1, attempts = attempts + 1,
 				crashes = crashes + CASE WHEN state = 2 THEN 1 ELSE 0 END
@@ -77,55 +79,14 @@ func NewPostgres(ctx context.Context, db *sql.DB, c Config) (*Postgres, error) {
 		doneBefore: purge("state IN (4, 7)"),
 		deadBefore: purge("state IN (5, 6) AND lane IS NULL"),
 	}
-	err := p.transaction(ctx, func(tx *sql.Tx) error {
-		lock := nameLock("schema " + c.Prefix)
-		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", lock); err != nil {
-			return err
-		}
-		return migrate(ctx, tx, PostgresDialect, c)
-	})
-	if err != nil {
+	if err := versions[PostgresDialect].MigratePostgres(ctx, db, nameLock("schema", c), c.Prefix, c.SkipMigration); err != nil {
 		return nil, fmt.Errorf("sqlstore: %w", err)
 	}
 	return p, nil
 }
 
-// transaction runs f in one, again if PostgreSQL has ended it to free others that
-// waited in a circle.
-func (p *Postgres) transaction(ctx context.Context, f func(*sql.Tx) error) error {
-	return repeat(ctx, func() error { return p.once(ctx, f) })
-}
-
-func repeat(ctx context.Context, f func() error) error {
-	for try := 1; ; try++ {
-		err := f()
-		if err == nil || try == maxTries || !again(err) || ctx.Err() != nil {
-			return err
-		}
-	}
-}
-
-func (p *Postgres) once(ctx context.Context, f func(*sql.Tx) error) error {
-	// What is read after a lock was waited for must be what is true then.
-	tx, err := p.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to undo
-	if err := f(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
-
-// again reports whether err is a deadlock or a failure to serialize. The known
-// drivers say so by a method.
-func again(err error) bool {
-	state, ok := errors.AsType[interface {
-		error
-		SQLState() string
-	}](err)
-	return ok && (state.SQLState() == "40P01" || state.SQLState() == "40001")
+func nameLock(use string, c Config) int64 {
+	return sqldb.NameLock("holdfast inbox " + use + " " + c.Prefix)
 }
 
 // lock takes advisory locks until the end of the transaction, always in the same
@@ -136,7 +97,7 @@ func (p *Postgres) lock(ctx context.Context, tx *sql.Tx, locks []int64) error {
 	}
 	slices.Sort(locks)
 	_, err := tx.ExecContext(ctx, `SELECT count(pg_advisory_xact_lock(n)) FROM
-		(SELECT n FROM unnest(string_to_array($1, ',')::bigint[]) AS t (n) ORDER BY n) AS locks`, listOf(slices.Compact(locks)))
+		(SELECT n FROM unnest(string_to_array($1, ',')::bigint[]) AS t (n) ORDER BY n) AS locks`, sqldb.ListOf(slices.Compact(locks)))
 	return err
 }
 
@@ -177,7 +138,7 @@ func (p *Postgres) Put(ctx context.Context, now time.Time, entries []inbox.Entry
 	results := make([]inbox.Result, len(entries))
 	if len(entries) == 1 && entries[0].Lane == (inbox.Hash{}) {
 		// One statement is a transaction.
-		err := repeat(ctx, func() (err error) {
+		err := sqldb.Repeat(ctx, func() (err error) {
 			results[0], err = p.putOne(ctx, p.db, now, &entries[0])
 			return err
 		})
@@ -186,7 +147,7 @@ func (p *Postgres) Put(ctx context.Context, now time.Time, entries []inbox.Entry
 		}
 		return results, nil
 	}
-	err := p.transaction(ctx, func(tx *sql.Tx) error {
+	err := sqldb.Transaction(ctx, p.db, func(tx *sql.Tx) error {
 		if err := p.lock(ctx, tx, p.batchLocks(entries)); err != nil {
 			return err
 		}
@@ -204,9 +165,9 @@ func (p *Postgres) Put(ctx context.Context, now time.Time, entries []inbox.Entry
 	return results, nil
 }
 
-func (p *Postgres) putOne(ctx context.Context, db database, now time.Time, e *inbox.Entry) (inbox.Result, error) {
+func (p *Postgres) putOne(ctx context.Context, db sqldb.Database, now time.Time, e *inbox.Entry) (inbox.Result, error) {
 	// Between the two statements the event that it is like can be purged.
-	for range maxTries {
+	for range sqldb.MaxTries {
 		stored, err := p.insert(ctx, db, e, place{dedupe: e.Dedupe, content: e.Content}, now, nil)
 		if stored || err != nil {
 			return inbox.Stored, err
@@ -226,8 +187,8 @@ func (p *Postgres) putOne(ctx context.Context, db database, now time.Time, e *in
 	return 0, errors.New("sqlstore: an event could neither be stored nor found")
 }
 
-func (p *Postgres) insert(ctx context.Context, db database, e *inbox.Entry, at place, now time.Time, quarantined any) (bool, error) {
-	args, err := insertArgs(e, at.dedupe, at.content)
+func (p *Postgres) insert(ctx context.Context, db sqldb.Database, e *inbox.Entry, at place, now time.Time, quarantined any) (bool, error) {
+	args, err := insertArgs(e, &at.dedupe, &at.content)
 	if err != nil {
 		return false, err
 	}
@@ -258,8 +219,8 @@ func (p *Postgres) Extend(ctx context.Context, tokens []inbox.Token, until time.
 	for i, t := range tokens {
 		seqs[i], fences[i] = t.Seq, t.Fence
 	}
-	list := listOf(seqs)
-	if _, err := p.db.ExecContext(ctx, p.extend, until.UnixMicro(), list, listOf(fences)); err != nil {
+	list := sqldb.ListOf(seqs)
+	if _, err := p.db.ExecContext(ctx, p.extend, until.UnixMicro(), list, sqldb.ListOf(fences)); err != nil {
 		return nil, err
 	}
 	rows, err := p.db.QueryContext(ctx, p.held, list)
@@ -267,7 +228,7 @@ func (p *Postgres) Extend(ctx context.Context, tokens []inbox.Token, until time.
 		return nil, err
 	}
 	held := make(map[int64]int64, len(tokens))
-	err = each(rows, func() error {
+	err = sqldb.Each(rows, func() error {
 		var seq, fence int64
 		err := rows.Scan(&seq, &fence)
 		held[seq] = fence
@@ -290,7 +251,7 @@ func (p *Postgres) Finish(ctx context.Context, now time.Time, token inbox.Token,
 	if token.Lane == (inbox.Hash{}) || o.State == inbox.Pending {
 		return p.q.finish(ctx, p.db, now, token, o)
 	}
-	return p.transaction(ctx, func(tx *sql.Tx) error {
+	return sqldb.Transaction(ctx, p.db, func(tx *sql.Tx) error {
 		if err := p.lock(ctx, tx, p.laneLocks(token.Lane)); err != nil {
 			return err
 		}
@@ -301,7 +262,7 @@ func (p *Postgres) Finish(ctx context.Context, now time.Time, token inbox.Token,
 // Transact makes an event Done together with what fn writes, see
 // [inbox.TxStore]. The transaction is read committed.
 func (p *Postgres) Transact(ctx context.Context, now time.Time, token inbox.Token, fn func(*sql.Tx) error) error {
-	return p.once(ctx, func(tx *sql.Tx) error {
+	return sqldb.Once(ctx, p.db, func(tx *sql.Tx) error {
 		// The row is held until the end, so that nobody claims it, whatever
 		// becomes of the lease; but not the lane, which others need to put events.
 		var id int64

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/sqldb"
 	"github.com/holdfast-go/holdfast/webhook/inbox"
 )
 
@@ -36,14 +37,14 @@ func (p *Postgres) Discard(ctx context.Context, now time.Time, seqs []int64) (in
 // each changes events in one transaction. It takes all lanes first: who holds a
 // lane and waits for a row could wait for one who holds the row and waits for
 // the lane.
-func (p *Postgres) each(ctx context.Context, now time.Time, seqs []int64, change func(context.Context, database, time.Time, int64) (bool, error)) (int, error) {
+func (p *Postgres) each(ctx context.Context, now time.Time, seqs []int64, change func(context.Context, sqldb.Database, time.Time, int64) (bool, error)) (int, error) {
 	if len(seqs) == 0 {
 		return 0, context.Cause(ctx)
 	}
-	list := listOf(seqs)
+	list := sqldb.ListOf(seqs)
 	n := 0
-	err := p.transaction(ctx, func(tx *sql.Tx) error {
-		lanes, err := column[[]byte](tx.QueryContext(ctx, p.lanesOf, list))
+	err := sqldb.Transaction(ctx, p.db, func(tx *sql.Tx) error {
+		lanes, err := sqldb.Column[[]byte](tx.QueryContext(ctx, p.lanesOf, list))
 		if err != nil {
 			return err
 		}
@@ -55,7 +56,7 @@ func (p *Postgres) each(ctx context.Context, now time.Time, seqs []int64, change
 			return err
 		}
 		// Those that somebody else has locked are being changed.
-		free, err := column[int64](tx.QueryContext(ctx, p.lockEnded, list))
+		free, err := sqldb.Column[int64](tx.QueryContext(ctx, p.lockEnded, list))
 		if err != nil {
 			return err
 		}

@@ -4,16 +4,16 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/sqldb"
 	"github.com/holdfast-go/holdfast/webhook/inbox"
 )
 
 // queries are the statements that both dialects share, for one prefix.
 type queries struct {
-	dialect Dialect
+	dialect sqldb.Dialect
 	prefix  string
 
 	pend, end, extend, promote, busy string
@@ -21,7 +21,7 @@ type queries struct {
 	forReplay, replay, discard       string
 }
 
-func newQueries(d Dialect, prefix string) *queries {
+func newQueries(d sqldb.Dialect, prefix string) *queries {
 	q := &queries{dialect: d, prefix: prefix}
 	for target, statement := range map[*string]string{
 		&q.pend: `UPDATE {p}_work SET state = 1, due = ?, attempts = attempts - ?, reason = ?
@@ -52,42 +52,24 @@ func newQueries(d Dialect, prefix string) *queries {
 // argument.
 func (q *queries) text(statement string) string {
 	hint := ""
-	if q.dialect == SQLiteDialect {
+	if q.dialect == sqldb.SQLite {
 		// It would look for the least id among all that are done first.
 		hint = " INDEXED BY {p}_work_due"
 	}
-	statement = named(strings.ReplaceAll(statement, "{due}", hint), q.prefix)
-	if q.dialect == SQLiteDialect {
-		return statement
-	}
-	parts := strings.Split(statement, "?")
-	var b strings.Builder
-	for i, part := range parts {
-		if i > 0 {
-			b.WriteString("$" + strconv.Itoa(i))
-		}
-		b.WriteString(part)
-	}
-	return b.String()
+	return q.dialect.Text(strings.ReplaceAll(statement, "{due}", hint), q.prefix)
 }
 
 // changed returns err, or inbox.ErrStale if nothing was changed.
 func changed(result sql.Result, err error) error {
-	if err != nil {
-		return err
-	}
-	n, err := result.RowsAffected()
-	if err != nil {
-		return err
-	}
-	if n == 0 {
+	n, err := sqldb.Changed(result, err)
+	if err == nil && n == 0 {
 		return inbox.ErrStale
 	}
-	return nil
+	return err
 }
 
 // finish ends a lease and, if it was the last of its event, frees the lane.
-func (q *queries) finish(ctx context.Context, db database, now time.Time, t inbox.Token, o inbox.Outcome) error {
+func (q *queries) finish(ctx context.Context, db sqldb.Database, now time.Time, t inbox.Token, o inbox.Outcome) error {
 	back := 0
 	if o.GivenBack {
 		back = 1
@@ -106,7 +88,7 @@ func (q *queries) finish(ctx context.Context, db database, now time.Time, t inbo
 }
 
 // free lets the next event of a lane go, if there is one.
-func (q *queries) free(ctx context.Context, db database, now time.Time, lane inbox.Hash) error {
+func (q *queries) free(ctx context.Context, db sqldb.Database, now time.Time, lane inbox.Hash) error {
 	if lane == (inbox.Hash{}) {
 		return nil
 	}
@@ -122,13 +104,13 @@ type place struct {
 
 // conflict says what becomes of an entry that could not be stored: it is a
 // Duplicate or a Reuse, or there is nothing of its kind any more: result 0.
-func (q *queries) conflict(ctx context.Context, db database, e *inbox.Entry) (place, error) {
-	rows, err := db.QueryContext(ctx, q.known, e.Dedupe[:], blob(e.Content))
+func (q *queries) conflict(ctx context.Context, db sqldb.Database, e *inbox.Entry) (place, error) {
+	rows, err := db.QueryContext(ctx, q.known, e.Dedupe[:], blob(&e.Content))
 	if err != nil {
 		return place{}, err
 	}
 	known, same := false, false
-	err = each(rows, func() error {
+	err = sqldb.Each(rows, func() error {
 		var fingerprint, content []byte
 		err := rows.Scan(&fingerprint, &content)
 		known = true
@@ -145,7 +127,7 @@ func (q *queries) conflict(ctx context.Context, db database, e *inbox.Entry) (pl
 }
 
 // replayOne makes one event Pending, or Waiting, and reports whether it did.
-func (q *queries) replayOne(ctx context.Context, db database, now time.Time, seq int64) (bool, error) {
+func (q *queries) replayOne(ctx context.Context, db sqldb.Database, now time.Time, seq int64) (bool, error) {
 	var state inbox.State
 	var active, own []byte
 	switch err := db.QueryRowContext(ctx, q.forReplay, seq).Scan(&state, &active, &own); {
@@ -169,12 +151,13 @@ func (q *queries) replayOne(ctx context.Context, db database, now time.Time, seq
 			next, due = inbox.Waiting, never
 		}
 	}
-	_, err := db.ExecContext(ctx, q.replay, int(next), due, blob(hashOf(own)), seq)
+	lane := hashOf(own)
+	_, err := db.ExecContext(ctx, q.replay, int(next), due, blob(&lane), seq)
 	return err == nil, err
 }
 
 // discardOne gives one event up, and reports whether it did.
-func (q *queries) discardOne(ctx context.Context, db database, now time.Time, seq int64) (bool, error) {
+func (q *queries) discardOne(ctx context.Context, db sqldb.Database, now time.Time, seq int64) (bool, error) {
 	var state inbox.State
 	var active, own []byte
 	switch err := db.QueryRowContext(ctx, q.forReplay, seq).Scan(&state, &active, &own); {
@@ -193,7 +176,7 @@ func (q *queries) discardOne(ctx context.Context, db database, now time.Time, se
 }
 
 // list returns the events that fit.
-func (q *queries) list(ctx context.Context, db database, f inbox.Filter) ([]inbox.Record, error) {
+func (q *queries) list(ctx context.Context, db sqldb.Database, f inbox.Filter) ([]inbox.Record, error) {
 	if f.Limit <= 0 {
 		f.Limit = inbox.DefaultLimit
 	}
@@ -225,7 +208,7 @@ func (q *queries) list(ctx context.Context, db database, f inbox.Filter) ([]inbo
 }
 
 // stats counts.
-func (q *queries) stats(ctx context.Context, db database) (inbox.Stats, error) {
+func (q *queries) stats(ctx context.Context, db sqldb.Database) (inbox.Stats, error) {
 	var s inbox.Stats
 	rows, err := db.QueryContext(ctx, q.counts)
 	if err != nil {
@@ -234,7 +217,7 @@ func (q *queries) stats(ctx context.Context, db database) (inbox.Stats, error) {
 	fields := map[inbox.State]*int64{
 		inbox.Pending: &s.Pending, inbox.Leased: &s.Leased, inbox.Waiting: &s.Waiting, inbox.Dead: &s.Dead, inbox.Quarantined: &s.Quarantined,
 	}
-	err = each(rows, func() error {
+	err = sqldb.Each(rows, func() error {
 		var state inbox.State
 		var n int64
 		err := rows.Scan(&state, &n)

@@ -3,12 +3,12 @@ package sqlstore
 import (
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/sqldb"
 	"github.com/holdfast-go/holdfast/webhook/inbox"
 )
 
@@ -57,7 +57,7 @@ func encodeHeader(h http.Header) (string, error) {
 // insertArgs are the arguments of the insertion of an event, in the order dedupe,
 // content, lane, fingerprint, source, event_id, id_signed, type, ordering_key,
 // received, header, body.
-func insertArgs(e *inbox.Entry, dedupe, content inbox.Hash) ([]any, error) {
+func insertArgs(e *inbox.Entry, dedupe, content *inbox.Hash) ([]any, error) {
 	header, err := encodeHeader(e.Header)
 	if err != nil {
 		return nil, err
@@ -67,14 +67,14 @@ func insertArgs(e *inbox.Entry, dedupe, content inbox.Hash) ([]any, error) {
 		body = []byte{}
 	}
 	return []any{
-		dedupe[:], blob(content), blob(e.Lane), e.Fingerprint[:], e.Source, e.ID, e.IDSigned, e.Type, e.Key,
+		dedupe[:], blob(content), blob(&e.Lane), e.Fingerprint[:], e.Source, e.ID, e.IDSigned, e.Type, e.Key,
 		e.Received.UnixMicro(), header, body,
 	}, nil
 }
 
 // blob is h as an argument, NULL if it is zero.
-func blob(h inbox.Hash) any {
-	if h == (inbox.Hash{}) {
+func blob(h *inbox.Hash) any {
+	if *h == (inbox.Hash{}) {
 		return nil
 	}
 	return h[:]
@@ -85,37 +85,11 @@ func hashOf(b []byte) (h inbox.Hash) {
 	return h
 }
 
-// each calls scan for each of rows, which it closes.
-func each(rows *sql.Rows, scan func() error) (err error) {
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := scan(); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-// column reads rows of one value.
-func column[T any](rows *sql.Rows, err error) ([]T, error) {
-	if err != nil {
-		return nil, err
-	}
-	var all []T
-	err = each(rows, func() error {
-		var value T
-		err := rows.Scan(&value)
-		all = append(all, value)
-		return err
-	})
-	return all, err
-}
-
 // scanClaims reads rows of id, due, fence, attempts, crashes, replays and
 // eventColumns.
 func scanClaims(rows *sql.Rows) ([]inbox.Claim, error) {
 	var claims []inbox.Claim
-	err := each(rows, func() error {
+	err := sqldb.Each(rows, func() error {
 		var c inbox.Claim
 		var r eventRow
 		var due int64
@@ -138,7 +112,7 @@ func scanClaims(rows *sql.Rows) ([]inbox.Claim, error) {
 // reason, whether the lane is busy with it, and eventColumns.
 func scanRecords(rows *sql.Rows) ([]inbox.Record, error) {
 	var records []inbox.Record
-	err := each(rows, func() error {
+	err := sqldb.Each(rows, func() error {
 		var r inbox.Record
 		var row eventRow
 		var due, ended sql.NullInt64

@@ -1,11 +1,9 @@
 package sqlstore
 
 import (
-	"context"
-	"database/sql"
 	"fmt"
-	"strconv"
-	"strings"
+
+	"github.com/holdfast-go/holdfast/internal/sqldb"
 )
 
 // Dialect is a kind of database.
@@ -13,12 +11,11 @@ type Dialect int
 
 // The dialects.
 const (
-	SQLiteDialect Dialect = iota + 1
-	PostgresDialect
+	SQLiteDialect   = Dialect(sqldb.SQLite)
+	PostgresDialect = Dialect(sqldb.Postgres)
 )
 
-// versions are the steps of the schema, each a list of statements. A step that
-// was released is never changed: another is added.
+// versions are the steps of the schema.
 //
 // An event has a row in _events, which never changes, and one in _work, which is
 // small and changes often. What is stored twice, or read to find what is due,
@@ -29,7 +26,7 @@ const (
 //	lane     that of the event while it keeps its lane busy, else NULL
 //
 // All times are microseconds since 1970.
-var versions = map[Dialect][][]string{
+var versions = map[Dialect]sqldb.Steps{
 	SQLiteDialect: {
 		{
 			`CREATE TABLE {p}_events (
@@ -121,55 +118,5 @@ func Schema(d Dialect, c Config) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("sqlstore: Dialect is %d: must be SQLiteDialect or PostgresDialect", d)
 	}
-	all := []string{"CREATE TABLE " + c.Prefix + "_schema (version INTEGER NOT NULL)"}
-	for _, step := range steps {
-		for _, statement := range step {
-			all = append(all, named(statement, c.Prefix))
-		}
-	}
-	return append(all, fmt.Sprintf("INSERT INTO %s_schema (version) VALUES (%d)", c.Prefix, len(steps))), nil
-}
-
-// named fills in the prefix of a statement.
-func named(statement, prefix string) string { return strings.ReplaceAll(statement, "{p}", prefix) }
-
-// database is a *sql.Tx or a *sql.Conn.
-type database interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-// migrate brings the tables to the current version. It runs in a transaction in
-// which nobody else does the same.
-func migrate(ctx context.Context, db database, d Dialect, c Config) error {
-	table, steps := c.Prefix+"_schema", versions[d]
-	if !c.SkipMigration {
-		if _, err := db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+table+" (version INTEGER NOT NULL)"); err != nil {
-			return err
-		}
-	}
-	var version sql.NullInt64
-	if err := db.QueryRowContext(ctx, "SELECT max(version) FROM "+table).Scan(&version); err != nil {
-		return err
-	}
-	have := int(version.Int64)
-	if have < 0 || have > len(steps) || c.SkipMigration && have != len(steps) {
-		return fmt.Errorf("%w: %s is at %d, this program works with %d", ErrSchema, table, have, len(steps))
-	}
-	if have == len(steps) {
-		return nil
-	}
-	for _, step := range steps[have:] {
-		for _, statement := range step {
-			if _, err := db.ExecContext(ctx, named(statement, c.Prefix)); err != nil {
-				return err
-			}
-		}
-	}
-	if _, err := db.ExecContext(ctx, "DELETE FROM "+table); err != nil {
-		return err
-	}
-	_, err := db.ExecContext(ctx, "INSERT INTO "+table+" (version) VALUES ("+strconv.Itoa(len(steps))+")")
-	return err
+	return steps.Statements(c.Prefix), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/sqldb"
 	"github.com/holdfast-go/holdfast/webhook/inbox"
 )
 
@@ -32,9 +33,9 @@ func (s *SQLite) Discard(ctx context.Context, now time.Time, seqs []int64) (int,
 	return s.each(ctx, now, seqs, s.q.discardOne)
 }
 
-func (s *SQLite) each(ctx context.Context, now time.Time, seqs []int64, change func(context.Context, database, time.Time, int64) (bool, error)) (int, error) {
+func (s *SQLite) each(ctx context.Context, now time.Time, seqs []int64, change func(context.Context, sqldb.Database, time.Time, int64) (bool, error)) (int, error) {
 	n := 0
-	err := s.writer.do(ctx, func(ctx context.Context, session *session) error {
+	err := s.writer.Do(ctx, func(ctx context.Context, session *sqldb.Session) error {
 		n = 0
 		for _, seq := range seqs {
 			ok, err := change(ctx, session, now, seq)
@@ -56,7 +57,7 @@ func (s *SQLite) each(ctx context.Context, now time.Time, seqs []int64, change f
 // Purge forgets old events, see [inbox.Store].
 func (s *SQLite) Purge(ctx context.Context, done, dead time.Time, limit int) (int, error) {
 	n := 0
-	err := s.writer.do(ctx, func(ctx context.Context, session *session) error {
+	err := s.writer.Do(ctx, func(ctx context.Context, session *sqldb.Session) error {
 		n = 0
 		for _, old := range []struct {
 			query  string
@@ -65,13 +66,13 @@ func (s *SQLite) Purge(ctx context.Context, done, dead time.Time, limit int) (in
 			if old.before.IsZero() {
 				continue
 			}
-			ids, err := column[int64](session.QueryContext(ctx, old.query, old.before.UnixMicro(), limit-n))
+			ids, err := sqldb.Column[int64](session.QueryContext(ctx, old.query, old.before.UnixMicro(), limit-n))
 			if err != nil {
 				return err
 			}
 			for _, id := range ids {
 				for _, table := range []string{"_work", "_events"} {
-					if _, err := session.exec(ctx, "DELETE FROM "+s.q.prefix+table+" WHERE id = ?", id); err != nil {
+					if _, err := session.ExecContext(ctx, "DELETE FROM "+s.q.prefix+table+" WHERE id = ?", id); err != nil {
 						return err
 					}
 				}
