@@ -27,7 +27,11 @@ func TestPrefix(t *testing.T) {
 		require.ErrorContains(t, err, "sqlstore: Config.Prefix", prefix)
 		_, err = sqlstore.Schema(sqlstore.SQLiteDialect, c)
 		require.ErrorContains(t, err, "sqlstore: Config.Prefix", prefix)
+		_, err = sqlstore.NewPostgres(t.Context(), nil, sqlstore.Config{Notify: prefix})
+		require.ErrorContains(t, err, "sqlstore: Config.Notify", prefix)
 	}
+	_, err := sqlstore.NewSQLite(t.Context(), nil, sqlstore.Config{Notify: "wake"})
+	require.ErrorContains(t, err, "SQLite has no notifications")
 }
 
 func TestSchema(t *testing.T) {
