@@ -22,6 +22,8 @@ func TestDependencies(t *testing.T) {
 		"./webhook/inbox":          {"/retry"},
 		"./webhook/inbox/sqlstore": {"/webhook/inbox", "/retry"},
 		"./webhook/sender":         {"/webhook", "/breaker"},
+
+		"./webhook/sender/sqlstore": {"/webhook/sender", "/webhook", "/breaker"},
 	}
 	for pkg, want := range map[string][]string{
 		".":           nil,
@@ -49,6 +51,8 @@ func TestDependencies(t *testing.T) {
 		"./webhook/inbox":          {"github.com/cenkalti/backoff/v4"},
 		"./webhook/inbox/sqlstore": {"github.com/cenkalti/backoff/v4"},
 		"./webhook/sender":         {"github.com/cenkalti/backoff/v4", "github.com/sony/gobreaker/v2"},
+
+		"./webhook/sender/sqlstore": {"github.com/cenkalti/backoff/v4", "github.com/sony/gobreaker/v2"},
 	} {
 		t.Run(pkg, func(t *testing.T) {
 			t.Parallel()
