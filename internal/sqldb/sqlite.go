@@ -24,6 +24,9 @@ const synchronousFull = 2
 func setUp(ctx context.Context, conn *sql.Conn) error {
 	for _, pragma := range []string{
 		"busy_timeout = 5000",
+		// What a statement of many rows has changed is kept until it has succeeded:
+		// in memory, not in a file.
+		"temp_store = MEMORY",
 		// In pages. The index of hashes is written all over: the more batches are
 		// moved from the log to the file at a time, the fewer pages are moved
 		// again and again. The log grows to 32 MB for that.

@@ -61,14 +61,16 @@ func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 // newHash hashes the parts so that no two lists of parts have the same hash:
 // each stands behind its length, and what tells the uses apart.
 func newHash(use string, parts ...string) Hash {
-	s := sha256.New()
-	var length [8]byte
-	for _, part := range append([]string{use}, parts...) {
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		s.Write(length[:])
-		s.Write([]byte(part))
+	b := make([]byte, 0, 256) // enough for most
+	add := func(part string) {
+		b = binary.BigEndian.AppendUint64(b, uint64(len(part)))
+		b = append(b, part...)
 	}
-	return Hash(s.Sum(nil))
+	add(use)
+	for _, part := range parts {
+		add(part)
+	}
+	return sha256.Sum256(b)
 }
 
 // entry returns what is stored of e, which came at the time now if it does not
@@ -82,12 +84,12 @@ func (e *Event) entry(now time.Time, reused Reused) Entry {
 	}
 	e.Received = e.Received.Truncate(time.Microsecond)
 	content := string(e.Fingerprint[:])
-	entry := Entry{Dedupe: newHash("content", e.Source, content)}
+	var entry Entry
+	if e.ID == "" || !e.IDSigned {
+		entry.Dedupe = newHash("content", e.Source, content)
+	}
 	if e.ID != "" {
-		if !e.IDSigned {
-			entry.Content = entry.Dedupe
-		}
-		entry.Dedupe = newHash("id", e.Source, e.ID)
+		entry.Content, entry.Dedupe = entry.Dedupe, newHash("id", e.Source, e.ID)
 		if reused == QuarantineReused {
 			entry.Reuse = newHash("reuse", e.Source, e.ID, content)
 		}

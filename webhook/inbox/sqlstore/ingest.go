@@ -54,17 +54,18 @@ type ingest struct {
 }
 
 func newIngest(q *queries) *ingest {
-	const events = `INSERT INTO {p}_events
+	const events = ` INTO {p}_events
 		(dedupe, content, lane, fingerprint, source, event_id, id_signed, type, ordering_key, received, header, body) VALUES `
 	const event = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	const works, work = "INSERT INTO {p}_work (id, state, due, lane, ended) VALUES ", "(?, ?, ?, ?, ?)"
-	const ignore = " ON CONFLICT DO NOTHING"
 	return &ingest{
-		q:         q,
-		last:      q.text("SELECT coalesce(max(id), 0) FROM {p}_events"),
-		undo:      q.text("DELETE FROM {p}_events WHERE id > ?"),
-		event:     q.text(events + event + ignore),
-		events:    q.text(events + event + strings.Repeat(", "+event, rowsAtOnce-1) + ignore),
+		q:     q,
+		last:  q.text("SELECT coalesce(max(id), 0) FROM {p}_events"),
+		undo:  q.text("DELETE FROM {p}_events WHERE id > ?"),
+		event: q.text("INSERT" + events + event + " ON CONFLICT DO NOTHING"),
+		// A statement that can fail after some of its rows has to keep the pages as
+		// they were. This one cannot; what is wrong with a row one alone will say.
+		events:    q.text("INSERT OR IGNORE" + events + event + strings.Repeat(", "+event, rowsAtOnce-1)),
 		workRow:   q.text(works + work),
 		workRows:  q.text(works + work + strings.Repeat(", "+work, rowsAtOnce-1)),
 		eventArgs: strings.Count(event, "?"),
