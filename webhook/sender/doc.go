@@ -23,7 +23,8 @@
 // later ones. A receiver that needs it must find it in the body.
 //
 // [Sender.EnqueueTx] makes the message part of a transaction of the program's
-// (an outbox), if the Store is in the same database: see [TxStore].
+// (an outbox), if the Store is in the same database: it is sent if what it tells
+// of is committed, and only then. Package sqlstore has such stores.
 //
 // # Who waits for whom
 //

@@ -52,27 +52,34 @@ func (s *Sender) CheckEndpoint(e Endpoint) error {
 //
 // Its error is a [*MessageError], a [*FullError] or a [*StoreError].
 func (s *Sender) Enqueue(ctx context.Context, messages ...Message) ([]string, error) {
-	return s.enqueue(ctx, messages, s.config.Store.Put)
+	ids, fresh, err := s.enqueue(ctx, messages, s.config.Store.Put)
+	if fresh > 0 {
+		s.Wake()
+	}
+	return ids, err
 }
 
 // EnqueueTx is Enqueue in a transaction of the caller's, for a Store that is a
-// [TxStore]: the messages are sent if it is committed, and only then. It
-// returns [ErrNoTx] for any other Store.
+// [TxStore]: the messages are sent if it is committed, and only then. Run finds
+// them at its next poll; call [Sender.Wake] after the commit to spare them the
+// wait. It returns [ErrNoTx] for any other Store.
 func (s *Sender) EnqueueTx(ctx context.Context, tx *sql.Tx, messages ...Message) ([]string, error) {
 	store, ok := s.config.Store.(TxStore)
 	if !ok {
 		return nil, ErrNoTx
 	}
-	return s.enqueue(ctx, messages, func(ctx context.Context, now time.Time, messages []Message) (int, error) {
+	ids, _, err := s.enqueue(ctx, messages, func(ctx context.Context, now time.Time, messages []Message) (int, error) {
 		return store.PutTx(ctx, tx, now, messages)
 	})
+	return ids, err
 }
 
-func (s *Sender) enqueue(ctx context.Context, messages []Message, put func(context.Context, time.Time, []Message) (int, error)) ([]string, error) {
+// enqueue returns the IDs, and how many messages are new.
+func (s *Sender) enqueue(ctx context.Context, messages []Message, put func(context.Context, time.Time, []Message) (int, error)) (ids []string, fresh int, err error) {
 	if len(messages) == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
-	ids := make([]string, len(messages))
+	ids = make([]string, len(messages))
 	filled := make([]Message, len(messages))
 	for i, m := range messages {
 		setDefault(&m.ContentType, defaultContentType)
@@ -80,18 +87,14 @@ func (s *Sender) enqueue(ctx context.Context, messages []Message, put func(conte
 			m.ID = newID()
 		}
 		if reason := m.check(s.config.MaxBody); reason != "" {
-			return nil, &MessageError{Index: i, Reason: reason}
+			return nil, 0, &MessageError{Index: i, Reason: reason}
 		}
 		ids[i], filled[i] = m.ID, m
 	}
-	fresh, err := put(ctx, time.Now(), filled)
-	if err != nil {
-		return nil, storeError(ctx, "put", err)
+	if fresh, err = put(ctx, time.Now(), filled); err != nil {
+		return nil, 0, storeError(ctx, "put", err)
 	}
-	if fresh > 0 {
-		s.Wake()
-	}
-	return ids, nil
+	return ids, fresh, nil
 }
 
 // Wake makes [Sender.Run] look for messages now and not only at the next poll.

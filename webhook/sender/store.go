@@ -7,17 +7,14 @@ import (
 )
 
 // Store keeps messages until they are delivered, and what is known of their
-// endpoints. [NewMemory] makes one that forgets all when the program ends.
+// endpoints. Package sqlstore has one for SQLite and PostgreSQL, and [NewMemory]
+// makes one that forgets all when the program ends. Package storetest tests any
+// other.
 //
 // A Store must be safe for concurrent use, by several programs if it is shared.
 // Each method is one transaction: when it returns a nil error what it did is
 // durable, when it returns an error it has done all or nothing. Times are given
 // by the caller, whose clock should be right to some seconds.
-//
-// On SQL that is a table of messages, unique by (endpoint, id), and one of
-// endpoints with the fields of [Health] and a count of leases. Claim takes the
-// endpoints that may have an attempt in the order of their first due message,
-// FOR UPDATE SKIP LOCKED, and of each what is left of perEndpoint.
 type Store interface {
 	// Put stores messages that are due now, all or none, and returns how many
 	// are new: one whose Endpoint and ID are there already is left as it is. It

@@ -67,9 +67,9 @@ func NewSQLite(ctx context.Context, db *sql.DB, c Config) (*SQLite, error) {
 					row_number() OVER (PARTITION BY w.endpoint ORDER BY w.due, w.id) AS place
 				FROM ready r CROSS JOIN {p}_work w ON w.id IN (SELECT x.id FROM {p}_work x
 					WHERE x.state = 1 AND x.endpoint = r.endpoint AND x.due <= ? ORDER BY x.due, x.id LIMIT ?)
-				WHERE r.room > 0)
-			SELECT ` + claimColumns + ` FROM ranked c JOIN {p}_messages m ON m.id = c.id
-			WHERE c.place <= c.room ORDER BY c.place, c.due, c.id LIMIT ?`),
+				WHERE r.room > 0
+			), c AS (SELECT * FROM ranked WHERE place <= room ORDER BY place, due, id LIMIT ?)
+			SELECT ` + claimColumns + ` FROM c CROSS JOIN {p}_messages m ON m.id = c.id ORDER BY c.place, c.due, c.id`),
 		lease: q.text(`UPDATE {p}_work SET state = 2, leased_until = ?, fence = fence + 1, attempts = attempts + 1 WHERE id = ?`),
 		replay: q.text(`UPDATE {p}_work SET state = 1, due = ?, ended = NULL, attempts = 0
 			WHERE id = ? AND state IN (3, 4)`),
