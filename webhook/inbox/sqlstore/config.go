@@ -28,9 +28,10 @@ type Config struct {
 	// Notify is the channel of PostgreSQL on which those are told who LISTEN, when
 	// events have been put: a name like Prefix. database/sql cannot listen, but
 	// drivers can: one connection that does so, and calls Wake of the inbox for
-	// each notification, spares it waiting for its next poll. "" means that
-	// nobody is told. Commits that notify wait for each other, in the whole
-	// database. [NewSQLite] refuses it.
+	// each notification, spares it waiting for its next poll. What is due again
+	// later, or was replayed elsewhere, still waits for that. "" means that nobody
+	// is told. Commits that notify wait for each other, in the whole database.
+	// [NewSQLite] refuses it.
 	Notify string
 }
 

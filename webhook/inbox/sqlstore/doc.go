@@ -33,4 +33,17 @@
 // that are put several at a time, take advisory locks for the time of their
 // transaction. Times are those of the database, so that the clocks of the
 // machines do not matter.
+//
+// With Config.Notify each commit that has put events notifies a channel. With pgx
+// a worker hears of it like this, on a connection of its own:
+//
+//	conn, err := pgx.Connect(ctx, dsn)
+//	…
+//	_, err = conn.Exec(ctx, "LISTEN holdfast")
+//	for err == nil {
+//		in.Wake() // the first time for what was put before
+//		_, err = conn.WaitForNotification(ctx)
+//	}
+//
+// When it ends, connect again; until then the worker polls.
 package sqlstore

@@ -55,4 +55,17 @@
 // One claim is made at a time, which an advisory lock sees to: two could take
 // more of an endpoint than it may have. Nothing else waits for it. Puts take no
 // lock but on their own rows.
+//
+// With Config.Notify each commit that has put messages notifies a channel. With pgx
+// a worker hears of it like this, on a connection of its own:
+//
+//	conn, err := pgx.Connect(ctx, dsn)
+//	…
+//	_, err = conn.Exec(ctx, "LISTEN holdfast")
+//	for err == nil {
+//		hooks.Wake() // the first time for what was put before
+//		_, err = conn.WaitForNotification(ctx)
+//	}
+//
+// When it ends, connect again; until then the worker polls.
 package sqlstore
