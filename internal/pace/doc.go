@@ -34,11 +34,25 @@
 // # What flows
 //
 // Token buckets and sliding windows have no reset at which all comes back. They
-// show it in one of three ways: they tell their fill rate, their reset moves
-// before it can have come, or more remains after an answer than before, where no
-// reset lies between. Then the latest answer is believed in place of the lowest,
-// and when nothing is left, a single request looks again after a tenth of the
-// window.
+// show it in one of four ways: they tell their fill rate, their reset moves
+// before it can have come, more remains after an answer than before, where no
+// reset lies between, or a reset has come and brought nothing back. Then the
+// latest answer is believed in place of the lowest, and when nothing is left, a
+// single request looks again after a tenth of the window.
+//
+// # What slides
+//
+// A bucket is full after a time that is the same for each unit that is gone.
+// Where the times that are told differ by more than a factor of two, the quota is
+// a window that slides: it forgets each request when it is as old as the window
+// is long. Then what was sent, in 32 parts of that time, tells what comes back
+// while an answer is on its way, and when something will be left again. What is
+// gone and was not sent from here went to others.
+//
+// What is left of such a window is left for nothing, so next to nothing is: a
+// fiftieth, and some more where others use it. Each request that is refused all
+// the same has one unit more kept back, and each two hundred that are sent one
+// unit less.
 //
 // # How fast
 //
@@ -46,7 +60,9 @@
 // the same quota shows as units that are gone and that no request here used; the
 // rate leaves them as much, but at most half, so that programs that are polite
 // to each other use all of it. [Burst] leaves nothing, and [Threshold] nothing
-// but the last fifth. Of what flows, the rate is that at which it flows back.
+// but the last fifth. Of a window that slides, the rate is its limit by its
+// length, less what others use, but always a bit more than before: so those who
+// got less catch up. Of a bucket whose fill rate is told, it is that.
 //
 // No plan is faster than Config.Rate. Once a window has shown its size, the next
 // is believed to be at most twice as large.
@@ -75,10 +91,10 @@
 //
 // It believes that the server counts a request between sending and answer.
 // Where many more requests are on their way than the quota has room for, because
-// answers are slow and the quota is small, a part of the quota stays unused. The
-// same holds, all the time, for a window that slides: in the simulation of
-// TestServers, one of 100 per 10 s is used to 88 %, a fixed one to 96 %, and a
-// bucket fully.
+// answers are slow and the quota is small, a part of the quota stays unused.
+//
+// A window of a second or two is not seen to slide, because resets are told in
+// whole seconds. About half of it is used.
 //
 // All windows of a Pacer bind all of its requests. Which requests share a bucket
 // is for the caller to know. A quota of concurrent requests is none of its

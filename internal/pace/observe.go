@@ -42,7 +42,12 @@ func (p *Pacer) Observe(now time.Duration, t *Ticket, quotas []Quota, a Answer) 
 		if r.read(&quotas[i], t.sent, now, p.rules.config.Guard) {
 			t.reported = true
 			changed = p.learn(&r, ours[r.id.unit]) || changed
-			spent = spent || r.remaining >= 0 && r.remaining < max(1, t.cost[r.id.unit])
+			if r.remaining >= 0 && r.remaining < max(1, t.cost[r.id.unit]) {
+				spent = true
+				if w := p.find(r.id); a.Throttled && w != nil {
+					w.refused(now)
+				}
+			}
 		}
 	}
 	if a.Throttled {
@@ -54,19 +59,17 @@ func (p *Pacer) Observe(now time.Duration, t *Ticket, quotas []Quota, a Answer) 
 
 // learn brings r to its window, and what of it a request of ours used up.
 func (p *Pacer) learn(r *report, ours float64) bool {
-	for i := range p.windows {
-		w := &p.windows[i]
-		if w.id != r.id {
-			continue
-		}
+	w := p.find(r.id)
+	if w != nil {
 		opened := w.opened
+		w.study(r)
 		changed := w.merge(r, p.rules.config.Jitter)
+		w.follow(r, p.flying[r.id.unit])
 		if changed && w.opened == opened {
 			w.ours += ours
 		}
 		return changed
 	}
-	var w *window
 	if len(p.windows) < maxWindows {
 		p.windows = append(p.windows, window{})
 		w = &p.windows[len(p.windows)-1]
@@ -74,7 +77,19 @@ func (p *Pacer) learn(r *report, ours float64) bool {
 		return false
 	}
 	w.open(r, p.rules.config.Jitter())
+	w.study(r)
+	w.follow(r, p.flying[r.id.unit])
 	return true
+}
+
+// find returns the window of a quota, or nil.
+func (p *Pacer) find(id identity) *window {
+	for i := range p.windows {
+		if w := &p.windows[i]; w.id == id {
+			return w
+		}
+	}
+	return nil
 }
 
 // leastUseful is the window to be forgotten for another: one that is over, or

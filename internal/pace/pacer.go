@@ -79,9 +79,7 @@ const (
 func (p *Pacer) Sent(now time.Duration, req Request) Ticket {
 	req.Cost.clean()
 	t := Ticket{cost: req.Cost, sent: now, epoch: p.epoch}
-	for unit, n := range t.cost {
-		p.flying[unit] += n
-	}
+	p.launch(&t)
 	if v := p.look(now, req); v.restarting {
 		if p.probes == 0 || p.restart != v.restart {
 			p.restart, p.probes, p.moved = v.restart, 0, now
@@ -100,10 +98,19 @@ func (p *Pacer) Adopt(sent time.Duration, req Request) Ticket {
 	if sent < p.struck {
 		t.epoch-- // whatever it is answered, the last strike was for it as well
 	}
+	p.launch(&t)
+	return t
+}
+
+// launch counts t as on its way.
+func (p *Pacer) launch(t *Ticket) {
 	for unit, n := range t.cost {
 		p.flying[unit] += n
 	}
-	return t
+	for i := range p.windows {
+		w := &p.windows[i]
+		w.slide.trail.add(t.sent, t.cost[w.id.unit])
+	}
 }
 
 // Held is the time before which nothing goes because of a throttle.
@@ -127,6 +134,12 @@ func (p *Pacer) Done(now time.Duration, t *Ticket, outcome Outcome) {
 	}
 	if outcome == Answered {
 		p.hear(now, t)
+	}
+	if outcome == Free || t.throttled {
+		for i := range p.windows {
+			w := &p.windows[i]
+			w.slide.trail.remove(t.sent, t.cost[w.id.unit])
+		}
 	}
 	if outcome == Free || t.reported {
 		return

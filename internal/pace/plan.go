@@ -84,16 +84,16 @@ func (p *Pacer) ask(v *view, w *window, now time.Duration, req *Request) {
 	}
 	// What costs more than all there ever is goes when all is there.
 	enough := max(min(need, whole), math.SmallestNonzeroFloat64)
-	free := level - flying
+	free := level - flying - min(w.caution(now), max(0, whole-enough))
 	switch {
 	case w.remaining < 0:
 		v.plan.slow(w.rate(now, 0, flying, c.Mode), need)
 		return
 	case w.over(now) && (w.low(now) || level < enough):
-		v.open(now, w.to+w.jitter, w.to+w.jitter)
+		v.open(now, w.end()+w.jitter, w.end()+w.jitter)
 		return
 	case free < enough:
-		p.block(v, w, now, enough-free)
+		p.block(v, w, now, need, enough-free)
 		return
 	}
 	v.plan.slow(w.rate(now, free, flying, c.Mode), need)
@@ -103,17 +103,32 @@ func (p *Pacer) ask(v *view, w *window, now time.Duration, req *Request) {
 }
 
 // block keeps requests back for which w has too little left.
-func (p *Pacer) block(v *view, w *window, now time.Duration, lack float64) {
+func (p *Pacer) block(v *view, w *window, now time.Duration, need, lack float64) {
 	c := &p.rules.config
 	if w.over(now) {
 		// There should be more by now, but an answer has to say so.
 		v.plan.wait(now+c.ProbeTimeout, now+c.ProbeTimeout)
 		return
 	}
-	until := w.to + w.jitter
+	until := w.end() + w.jitter
 	switch {
 	case w.fill > 0:
 		until = min(until, now+time.Duration(math.Ceil(min(lack/w.fill, year.Seconds())*float64(time.Second))))
+	case w.slides():
+		// What of ours will have left by when is known. If others have used
+		// more than a little, they may leave something, too: one goes and looks.
+		until = min(until, w.seen+max((until-w.seen)/2, c.Guard/4))
+		at, ok := w.backBy(now, lack)
+		if c.Mode == Spread {
+			v.plan.slow(w.steady(), need) // it goes on as evenly as before
+			v.plan.Burst = 1
+		} else {
+			at += w.slide.trail.width // many come back together, and not by the clock
+		}
+		if ask := w.seen + c.MaxWait; ok && now < ask && (w.mostlyOurs(now) || now < until && at < until) {
+			v.plan.wait(min(at, ask), at)
+			return
+		}
 	case w.flows:
 		until = min(until, w.seen+max((w.to-w.seen)/10, c.Guard/4))
 	}

@@ -1,6 +1,7 @@
 package pace_test
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -24,11 +25,16 @@ func newRules(tb testing.TB, c pace.Config) *pace.Rules {
 
 // scenario is who wants what of a server.
 type scenario struct {
-	server   func() server
+	server   func(size) server
+	size     size // zero: usual
 	strategy func(w *world) strategy
-	replicas int     // 0: 1; they share 32 workers
-	others   float64 // requests per second of somebody else
-	delay    int     // 0: 1; ways take that many times as long
+	replicas int           // 0: 1; they share the workers
+	others   float64       // requests per second of somebody else
+	delay    int           // 0: 1; ways take that many times as long
+	least    time.Duration // of a way; 0: 20 ms
+	most     time.Duration // of a way; 0: 400 ms
+	lasts    time.Duration // 0: simulated
+	worlds   uint64        // 0: worlds
 }
 
 // result is what became of it, on average.
@@ -41,16 +47,32 @@ type result struct {
 
 func (r result) refusedShare() float64 { return r.refused / (r.ok + r.refused) }
 
+// settled is s with what its zeros stand for.
+func (s scenario) settled() scenario {
+	s.size = cmp.Or(s.size, usual)
+	s.replicas = max(1, s.replicas)
+	s.least = cmp.Or(s.least, 20*ms) * time.Duration(max(1, s.delay))
+	s.most = cmp.Or(s.most, 400*ms) * time.Duration(max(1, s.delay))
+	s.lasts = cmp.Or(s.lasts, simulated)
+	s.worlds = cmp.Or(s.worlds, worlds)
+	return s
+}
+
 func (s scenario) run() result {
+	s = s.settled()
+	workers := 32
+	if s.delay == 0 { // enough for what is allowed
+		workers = max(32, int(3*s.size.perSecond()*s.most.Seconds()))
+	}
+	n := float64(s.worlds)
 	var sum result
-	for seed := range uint64(worlds) {
-		w := &world{end: simulated, random: rand.New(rand.NewPCG(seed, 0))}
-		server := s.server()
-		clients := make([]*client, max(1, s.replicas))
+	for seed := range s.worlds {
+		w := &world{end: s.lasts, random: rand.New(rand.NewPCG(seed, 0))}
+		server := s.server(s.size)
+		clients := make([]*client, s.replicas)
 		for i := range clients {
-			clients[i] = w.newClient(server, s.strategy(w), 32/len(clients))
-			clients[i].least *= time.Duration(max(1, s.delay))
-			clients[i].most *= time.Duration(max(1, s.delay))
+			clients[i] = w.newClient(server, s.strategy(w), workers/len(clients))
+			clients[i].least, clients[i].most = s.least, s.most
 		}
 		other := &foreign{}
 		if s.others > 0 {
@@ -59,15 +81,15 @@ func (s scenario) run() result {
 		w.run()
 		least, most := clients[0].ok, 0
 		for _, c := range clients {
-			sum.ok += float64(c.ok) / worlds
-			sum.refused += float64(c.refused) / worlds
+			sum.ok += float64(c.ok) / n
+			sum.refused += float64(c.refused) / n
 			sum.peak = max(sum.peak, c.peak())
 			least, most = min(least, c.ok), max(most, c.ok)
 		}
-		sum.least += float64(least) / worlds
-		sum.most += float64(most) / worlds
-		sum.wanted += float64(other.wanted) / worlds
-		sum.got += float64(other.ok) / worlds
+		sum.least += float64(least) / n
+		sum.most += float64(most) / n
+		sum.wanted += float64(other.wanted) / n
+		sum.got += float64(other.ok) / n
 	}
 	return sum
 }
@@ -78,8 +100,6 @@ func pacer(tb testing.TB, mode pace.Mode) func(w *world) strategy {
 		return newPaced(newRules(tb, pace.Config{Mode: mode, Jitter: w.random.Float64}))
 	}
 }
-
-func newFixed() server { return &fixed{} }
 
 // TestStrategies compares the pacer with what programs often do instead, on a
 // fixed window of 100 requests per 10 s: 600 in all. The clock of the program
@@ -145,18 +165,18 @@ func TestServers(t *testing.T) {
 	t.Parallel()
 	servers := []struct {
 		name   string
-		new    func() server
+		new    func(size) server
 		spread float64 // how many of the 600 at least
 	}{
 		{"fixed window", newFixed, 0.95 * 600},
-		// Requests on their way may be counted or not. In a window that slides
-		// they count twice all the time, not only at its end.
-		{"sliding, reset is the window", func() server { return &sliding{} }, 0.87 * 600},
-		{"sliding, window known", func() server { return &sliding{named: true} }, 0.87 * 600},
-		{"sliding, reset of the oldest", func() server { return &sliding{oldest: true} }, 0.87 * 600},
-		{"token bucket, reset when full", func() server { return &bucket{tokens: limit} }, 0.95 * 600},
-		{"token bucket, rate known", func() server { return &bucket{tokens: limit, rate: true} }, 0.95 * 600},
-		{"GCRA", func() server { return &gcra{} }, 0.95 * 600},
+		{"sliding, reset is the window", newSliding, 0.95 * 600},
+		{"sliding, window known", newSlidingNamed, 0.95 * 600},
+		// Its first window looks like a fixed one, up to the end.
+		{"sliding, reset of the oldest", newSlidingOldest, 0.94 * 600},
+		{"sliding, two counters", newWeighted, 0.95 * 600},
+		{"token bucket, reset when full", newBucket, 0.95 * 600},
+		{"token bucket, rate known", newBucketRated, 0.95 * 600},
+		{"GCRA", newGCRA, 0.95 * 600},
 	}
 	t.Logf("%-29s   %-9s | %-22s | %-24s | %-31s | %s", "", "", "alone: ok / 429 / peak", "slow: ok / 429 / peak",
 		"with another: ok / 429 / it got", "4 replicas: ok / 429")
@@ -177,6 +197,8 @@ func TestServers(t *testing.T) {
 			if pace.Mode(mode) == pace.Spread {
 				require.GreaterOrEqual(t, alone.ok, s.spread, s.name)
 				require.GreaterOrEqual(t, shared.got, 0.95*shared.wanted, s.name)
+				require.GreaterOrEqual(t, replicas.ok, 0.92*600, s.name)
+				require.LessOrEqual(t, replicas.refusedShare(), 0.15, s.name)
 			}
 		}
 	}

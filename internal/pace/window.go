@@ -58,6 +58,8 @@ type window struct {
 	flows bool
 	moved uint8 // resets that moved before they could come, in a row
 	rises uint8 // rises of remaining that no reset explains, in a row
+
+	slide slide
 }
 
 // open makes w the first window of a quota.
@@ -66,7 +68,10 @@ func (w *window) open(r *report, jitter float64) {
 	id.policy = strings.Clone(id.policy)
 	id.resource = strings.Clone(id.resource)
 	id.partition = strings.Clone(id.partition)
-	*w = window{id: id, limit: unknown, length: unknown, shortest: year, ceiling: r.limit, fill: r.fill, flows: r.fill > 0}
+	*w = window{
+		id: id, limit: unknown, length: unknown, shortest: year, ceiling: r.limit,
+		fill: r.fill, flows: r.fill > 0, slide: slide{fast: math.Inf(1)},
+	}
 	w.replace(r)
 	w.start(jitter)
 }
@@ -91,6 +96,7 @@ func (w *window) replace(r *report) {
 		w.remaining = min(w.remaining, w.ceiling)
 	}
 	w.from, w.to, w.timed, w.seen = r.from, r.to, r.timed, r.now
+	w.slide.base = w.counted(r)
 	w.shortest, w.longest = min(w.shortest, r.in), max(w.longest, r.in)
 	if r.sent >= w.missedAt {
 		w.missed = 0
@@ -99,9 +105,12 @@ func (w *window) replace(r *report) {
 
 // roll replaces w by the window after it.
 func (w *window) roll(r *report, jitter float64) {
-	if r.now < w.from {
+	switch {
+	case r.now < w.from:
 		w.count(&w.moved)
-	} else {
+	case w.hollow(r):
+		w.flows = true
+	default:
 		w.moved, w.rises, w.flows = 0, 0, w.fill > 0
 	}
 	w.before = w.others(r.now, 0)
@@ -148,6 +157,8 @@ func (w *window) count(signs *uint8) {
 func (w *window) merge(r *report, jitter func() float64) bool {
 	before := *w
 	switch {
+	case w.slides() && r.remaining >= 0 && !w.over(r.now) && !w.refilled(r):
+		w.flow(r)
 	case r.to < w.from:
 		return false // late news of an older window
 	case r.from > w.to || r.sent >= w.to:
@@ -155,11 +166,8 @@ func (w *window) merge(r *report, jitter func() float64) bool {
 		return true
 	case r.remaining < 0:
 		w.narrow(r)
-	case w.flows && r.sent >= w.seen || w.remaining < 0:
-		w.refill(r, 1)
-		w.replace(r)
-	case w.flows && r.remaining >= w.level(r.now):
-		// Older than what is known, and nothing worse.
+	case w.flows || w.remaining < 0:
+		w.flow(r)
 	case r.remaining > w.remaining && r.sent >= w.seen:
 		w.rise(r, jitter)
 	default:
@@ -169,6 +177,22 @@ func (w *window) merge(r *report, jitter func() float64) bool {
 		w.narrow(r)
 	}
 	return *w != before
+}
+
+// flow takes in an r of what flows: the latest, or what is worse.
+func (w *window) flow(r *report) {
+	switch {
+	case r.sent >= w.seen || w.remaining < 0:
+		w.refill(r, 1)
+		w.replace(r)
+	case !w.slides():
+		if r.remaining < w.level(r.now) {
+			w.narrow(r)
+		}
+	case r.remaining+w.back(w.counted(r), r.now) < w.level(r.now):
+		w.remaining, w.seen, w.slide.base = r.remaining, r.now, w.counted(r)
+		w.limit = lesser(w.limit, r.limit)
+	}
 }
 
 // rise judges an r that was surely made after what is known, and has more left.
@@ -209,18 +233,29 @@ func lesser(a, b float64) float64 {
 	return min(a, b)
 }
 
+// steady is the rate at which w can be used for ever.
+func (w *window) steady() float64 {
+	if w.limit >= 0 && w.span() > 0 {
+		return w.limit / w.span().Seconds()
+	}
+	return math.Inf(1)
+}
+
 // level is what remains at now, as far as can be told: a bucket whose rate is
-// known fills by itself.
+// known fills by itself, and a window that slides forgets what was sent.
 func (w *window) level(now time.Duration) float64 {
 	if w.remaining < 0 {
 		return w.remaining
 	}
 	level := w.remaining
-	if w.fill > 0 {
+	switch {
+	case w.fill > 0:
 		level += w.fill * (now - w.seen).Seconds()
-		if w.limit >= 0 {
-			level = min(level, w.limit)
-		}
+	case w.slides():
+		level += w.back(w.slide.base, now)
+	}
+	if w.limit >= 0 {
+		level = min(level, w.limit)
 	}
 	return max(0, level-w.missed)
 }
@@ -239,15 +274,12 @@ func (w *window) full() float64 {
 }
 
 // over reports whether w has surely ended by now.
-func (w *window) over(now time.Duration) bool { return now >= w.to }
+func (w *window) over(now time.Duration) bool { return now >= w.end() }
 
 // rate is how many units per second w allows at now, when free are left and
 // flying are on their way.
 func (w *window) rate(now time.Duration, free, flying float64, mode Mode) float64 {
-	steady := math.Inf(1)
-	if w.limit >= 0 && w.span() > 0 {
-		steady = w.limit / w.span().Seconds()
-	}
+	steady := w.steady()
 	switch {
 	case w.remaining < 0:
 		return steady
@@ -257,6 +289,8 @@ func (w *window) rate(now time.Duration, free, flying float64, mode Mode) float6
 		return steady
 	case w.fill > 0:
 		return w.politely(free, w.fill)
+	case w.slides(), mode == Spread && w.moved > 0 && w.forgets():
+		return w.slideRate(now, free, flying)
 	case w.flows && w.shortest > w.longest/2:
 		// The reset is no time at which anything happens.
 		return w.politely(free, steady)
