@@ -62,7 +62,8 @@
 // to each other use all of it. [Burst] leaves nothing, and [Threshold] nothing
 // but the last fifth. Of a window that slides, the rate is its limit by its
 // length, less what others use, but always a bit more than before: so those who
-// got less catch up. Of a bucket whose fill rate is told, it is that.
+// got less catch up. A bucket is used as if the time at which it is full were its
+// reset, which makes all who share it slow down in time.
 //
 // No plan is faster than Config.Rate. Once a window has shown its size, the next
 // is believed to be at most twice as large.

@@ -198,7 +198,7 @@ func TestServers(t *testing.T) {
 				require.GreaterOrEqual(t, alone.ok, s.spread, s.name)
 				require.GreaterOrEqual(t, shared.got, 0.95*shared.wanted, s.name)
 				require.GreaterOrEqual(t, replicas.ok, 0.92*600, s.name)
-				require.LessOrEqual(t, replicas.refusedShare(), 0.15, s.name)
+				require.LessOrEqual(t, replicas.refusedShare(), 0.07, s.name)
 			}
 		}
 	}

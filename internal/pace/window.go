@@ -287,6 +287,11 @@ func (w *window) rate(now time.Duration, free, flying float64, mode Mode) float6
 		return math.Inf(1)
 	case w.over(now):
 		return steady
+	case w.fill > 0 && w.limit >= 0:
+		// As if the time at which it is full were its reset. Where there are
+		// many of us, all slow down long before it is empty.
+		left := max((w.full()-free)/w.fill, slice.Seconds()/10)
+		return min(free/left, slew*w.fill)
 	case w.fill > 0:
 		return w.politely(free, w.fill)
 	case w.slides(), mode == Spread && w.moved > 0 && w.forgets():
