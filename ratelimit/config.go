@@ -155,8 +155,8 @@ type Config struct {
 
 	// MaxKeys bounds the buckets that are remembered; the one that was not
 	// used for longest goes first, held ones and those with calls under way
-	// last. A forgotten bucket starts full. A bucket takes about 300 bytes, 1 kB
-	// when its server has told a quota, and 1.8 kB when that is of a part of it.
+	// last. A forgotten bucket starts full. A bucket takes about 300 bytes, 1.3 kB
+	// when its server has told a quota, and 2 kB when that is of a part of it.
 	// 0 means [DefaultMaxKeys].
 	MaxKeys int
 
