@@ -80,9 +80,10 @@
 //
 // A throttle holds the bucket for its Retry-After; without one, until the reset
 // of what is spent; without either, for a random time up to an end that doubles
-// with each throttle. It goes on to do so only while nothing is served: a server
-// that serves some requests and refuses others refuses what is too much. From the
-// second in a row on, that is also the least. Requests that were on their way together count as one throttle.
+// with each throttle in a row. From the second in a row on, that is also the
+// least. Requests that were on their way together count as one throttle. One that
+// is served ends the row: a server that serves some and refuses others refuses
+// what is too much, and the pause before was long enough.
 //
 // A hold is never shortened by a later answer. No wait is longer than
 // Config.MaxWait: after it one request goes and asks. A plan tells when the

@@ -15,9 +15,6 @@ type Answer struct {
 const (
 	// The strikes after which the back-off no longer doubles.
 	maxStrikes = 32
-	// The strikes that count as long as the server serves requests between
-	// them: it refuses what is too much, and is not about to refuse for long.
-	maxServed = 3
 	// The number on their way at which the way back from a hold ends.
 	rampEnd = 32
 )
