@@ -31,6 +31,9 @@
 // A request whose answer tells of no quota, or that never had one, is taken off
 // as well, until an answer to a later request shows what the server made of it.
 //
+// A quota that is spent and says no reset is asked for again after a second, and
+// then each time after a quarter of the time for which it was known, up to a minute.
+//
 // # What flows
 //
 // Token buckets and sliding windows have no reset at which all comes back. They
@@ -83,7 +86,8 @@
 // with each throttle in a row. From the second in a row on, that is also the
 // least. Requests that were on their way together count as one throttle. One that
 // is served ends the row: a server that serves some and refuses others refuses
-// what is too much, and the pause before was long enough.
+// what is too much, and the pause before was long enough. While a quota is known to
+// be spent, the pauses of a row do not outgrow a quarter of the time that it lasts.
 //
 // A hold is never shortened by a later answer. No wait is longer than
 // Config.MaxWait: after it one request goes and asks. A plan tells when the

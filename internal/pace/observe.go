@@ -48,6 +48,10 @@ func (p *Pacer) Observe(now time.Duration, t *Ticket, quotas []Quota, a Answer) 
 		}
 	}
 	if a.Throttled {
+		for i := range p.windows { // the refusal itself may say nothing of them
+			w := &p.windows[i]
+			spent = spent || w.remaining >= 0 && w.remaining < max(1, t.cost[w.id.unit])
+		}
 		t.throttled = true
 		return p.throttle(now, t, a.RetryAfter, spent) || changed
 	}
@@ -135,11 +139,18 @@ func (p *Pacer) throttle(now time.Duration, t *Ticket, asked time.Duration, spen
 	if t.epoch == p.epoch {
 		p.epoch++
 		p.struck = now
+		if p.strikes == 0 {
+			p.row = now
+		}
 		p.strikes = min(p.strikes+1, maxStrikes)
 		switch {
 		case p.strikes > 1:
 			// What was asked for before was not enough.
-			asked = max(asked, p.backoff(p.strikes-1))
+			pause := p.backoff(p.strikes - 1)
+			if spent { // it comes back as a whole, and being late wastes all of it
+				pause = min(pause, max((now-p.row)/4, p.rules.config.Backoff))
+			}
+			asked = max(asked, pause)
 		case asked == 0 && !spent:
 			asked = max(1, p.backoff(1))
 		}

@@ -35,6 +35,7 @@ type Pacer struct {
 	epoch        uint32        // grows with each strike
 	struck       time.Duration // when it grew last
 	strikes      uint8         // throttles in a row, each of a request sent after the last; one that is served ends it
+	row          time.Duration // when the first of them came
 	ramp         int           // how many may be on their way after a hold; 0: any number
 }
 

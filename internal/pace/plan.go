@@ -131,6 +131,10 @@ func (p *Pacer) block(v *view, w *window, now time.Duration, need, lack float64)
 		}
 	case w.flows:
 		until = min(until, w.seen+max((w.to-w.seen)/10, c.Guard/4))
+	case !w.timed && w.length < 0:
+		// It may be a window of a second or of a day: what has lasted for a
+		// while will go on for a while.
+		until = min(until, w.seen+max((w.seen-w.opened)/4, c.Guard))
 	}
 	v.open(now, min(until, w.seen+c.MaxWait), until)
 }

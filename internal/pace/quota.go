@@ -44,7 +44,8 @@ const (
 	unknown  = -1
 
 	// A quota that does not say when it starts anew is asked for again after
-	// this time. It is what GitHub advises for its limits without a reset.
+	// this time at the latest. It is what GitHub advises for its limits without
+	// a reset.
 	unknownReset = time.Minute
 )
 
