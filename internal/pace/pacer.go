@@ -147,8 +147,7 @@ func (p *Pacer) Done(now time.Duration, t *Ticket, outcome Outcome) {
 	}
 	for i := range p.windows {
 		if w := &p.windows[i]; !w.over(now) && t.cost[w.id.unit] > 0 {
-			w.missed += t.cost[w.id.unit]
-			w.missedAt = now
+			w.miss(now, t.cost[w.id.unit])
 		}
 	}
 }

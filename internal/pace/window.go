@@ -49,9 +49,10 @@ type window struct {
 	before      float64
 
 	// missed is the cost of requests that ended without a report, until a
-	// request sent after missedAt brings one.
-	missed   float64
-	missedAt time.Duration
+	// request sent after missedAt brings one. Those that end meanwhile are
+	// recent: with many on their way there is always one that has just ended.
+	missed, recent     float64
+	missedAt, recentAt time.Duration
 
 	// flows is set for what is no fixed window: a token bucket, or a window
 	// that slides. There the latest answer is the best.
@@ -78,7 +79,7 @@ func (w *window) open(r *report, jitter float64) {
 
 // start begins to count what happens in a window.
 func (w *window) start(jitter float64) {
-	w.opened, w.first, w.ours, w.missed = w.seen, w.remaining, 0, 0
+	w.opened, w.first, w.ours, w.missed, w.recent = w.seen, w.remaining, 0, 0, 0
 	w.jitter = time.Duration(jitter * float64(min(w.span()/20, time.Second/2)))
 }
 
@@ -98,9 +99,7 @@ func (w *window) replace(r *report) {
 	w.from, w.to, w.timed, w.seen = r.from, r.to, r.timed, r.now
 	w.slide.base = w.counted(r)
 	w.shortest, w.longest = min(w.shortest, r.in), max(w.longest, r.in)
-	if r.sent >= w.missedAt {
-		w.missed = 0
-	}
+	w.find(r.sent)
 }
 
 // roll replaces w by the window after it.
@@ -220,7 +219,27 @@ func (w *window) narrow(r *report) {
 	}
 	w.timed = w.timed || r.timed
 	w.seen = max(w.seen, r.now)
-	if r.sent >= w.missedAt {
+	w.find(r.sent)
+}
+
+// miss notes that a request ended without a report.
+func (w *window) miss(now time.Duration, cost float64) {
+	if w.missed == 0 {
+		w.missed, w.missedAt = cost, now
+		return
+	}
+	w.recent += cost
+	w.recentAt = now
+}
+
+// find notes that a request that was sent then brought a report, in which those
+// that had ended before are counted.
+func (w *window) find(sent time.Duration) {
+	if sent >= w.missedAt {
+		w.missed, w.missedAt = w.recent, w.recentAt
+		w.recent = 0
+	}
+	if sent >= w.missedAt {
 		w.missed = 0
 	}
 }
@@ -257,7 +276,7 @@ func (w *window) level(now time.Duration) float64 {
 	if w.limit >= 0 {
 		level = min(level, w.limit)
 	}
-	return max(0, level-w.missed)
+	return max(0, level-w.missed-w.recent)
 }
 
 // low reports whether those who want to send may be standing in a queue.
