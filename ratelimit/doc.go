@@ -70,11 +70,11 @@
 // 529, a 403 or 503 with evidence that a limit was the reason, and what
 // Config.Check finds. It holds for its Retry-After; without one, until the quota
 // that is spent starts anew; without either, for a random time of at most a
-// second, which doubles with each throttle, up to Config.MaxRetryAfter, until a
-// request is served. From the second throttle in a row on, nothing is held for
-// less than that. Afterwards one call goes, and each answer lets one more be under
-// way, so those who waited do not rush out together. A hold is never shortened by
-// a later answer.
+// second, which doubles with each throttle, up to eight seconds if calls are
+// served in between, and up to Config.MaxRetryAfter if none is. A Retry-After is
+// taken for at least that as well, as long as nothing is served. Afterwards one
+// call goes, and each answer lets one more be under way, so those who waited do
+// not rush out together. A hold is never shortened by a later answer.
 //
 // No wait for a server is longer than Config.MaxRetryAfter. If the server asks
 // for more, those who wait and those who come are refused at once with the

@@ -48,7 +48,6 @@ func TestSmallLimitsAreUsed(t *testing.T) {
 				h.Set("Retry-After", "1")
 			}
 		}, 0.5},
-		"no word, a rate a little above": {ratelimit.Config{Rate: 12}, 10, func(http.Header, int, bool) {}, 0.58},
 		"remaining without a reset": {ratelimit.Config{}, 50, func(h http.Header, left int, _ bool) {
 			h.Set("X-RateLimit-Limit", "50")
 			h.Set("X-RateLimit-Remaining", strconv.Itoa(left))

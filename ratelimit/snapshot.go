@@ -48,7 +48,7 @@ type Server struct {
 	Until, Resume time.Time
 	// UnderWay is how many requests were sent and not answered.
 	UnderWay int
-	// Throttled is how many throttles came in a row, with nothing served between.
+	// Throttled is how many throttles came in a row.
 	Throttled int
 	// Quotas are the limits that it has told, with what remains by now. Where a
 	// quota flows rather than starts anew, ResetIn says no more than the server

@@ -84,9 +84,9 @@
 // A throttle holds the bucket for its Retry-After; without one, until the reset
 // of what is spent; without either, for a random time up to an end that doubles
 // with each throttle in a row. From the second in a row on, that is also the
-// least. Requests that were on their way together count as one throttle. One that
-// is served ends the row: a server that serves some and refuses others refuses
-// what is too much, and the pause before was long enough. While a quota is known to
+// least; but if something was served since the last, what is asked for is enough,
+// and what is drawn does not grow beyond the third: such a server refuses what is
+// too much. Requests that were on their way together count as one throttle. While a quota is known to
 // be spent, the pauses of a row do not outgrow a quarter of the time that it lasts.
 //
 // A hold is never shortened by a later answer. No wait is longer than

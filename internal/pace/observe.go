@@ -15,6 +15,9 @@ type Answer struct {
 const (
 	// The strikes after which the back-off no longer doubles.
 	maxStrikes = 32
+	// The strikes that count as long as the server serves requests between
+	// them: it refuses what is too much, and is not about to refuse for long.
+	maxServed = 3
 	// The number on their way at which the way back from a hold ends.
 	rampEnd = 32
 )
@@ -144,8 +147,8 @@ func (p *Pacer) throttle(now time.Duration, t *Ticket, asked time.Duration, spen
 		}
 		p.strikes = min(p.strikes+1, maxStrikes)
 		switch {
-		case p.strikes > 1:
-			// What was asked for before was not enough.
+		case p.strikes > 1 && (asked == 0 || !p.served):
+			// What was asked for before, or drawn, was not enough.
 			pause := p.backoff(p.strikes - 1)
 			if spent { // it comes back as a whole, and being late wastes all of it
 				pause = min(pause, max((now-p.row)/4, p.rules.config.Backoff))
@@ -154,6 +157,7 @@ func (p *Pacer) throttle(now time.Duration, t *Ticket, asked time.Duration, spen
 		case asked == 0 && !spent:
 			asked = max(1, p.backoff(1))
 		}
+		p.served = false
 	}
 	if asked == 0 {
 		return false // the reset of what is spent says when to go on

@@ -34,7 +34,8 @@ type Pacer struct {
 	held, resume time.Duration // nothing is sent before held; the server asked for resume
 	epoch        uint32        // grows with each strike
 	struck       time.Duration // when it grew last
-	strikes      uint8         // throttles in a row, each of a request sent after the last; one that is served ends it
+	strikes      uint8         // throttles in a row, each of a request sent after the last
+	served       bool          // a request was, that was sent after the last strike
 	row          time.Duration // when the first of them came
 	ramp         int           // how many may be on their way after a hold; 0: any number
 }
@@ -158,14 +159,15 @@ func (p *Pacer) hear(now time.Duration, t *Ticket) {
 	if t.throttled || t.epoch != p.epoch {
 		return
 	}
-	p.strikes = 0
+	p.served = true
+	p.strikes = min(p.strikes, maxServed)
 	if p.ramp > 0 {
 		p.moved = now
 		if p.ramp++; p.ramp <= rampEnd {
 			return
 		}
 	}
-	p.ramp = 0
+	p.ramp, p.strikes = 0, 0
 }
 
 // clean makes c fit for addition.

@@ -39,5 +39,5 @@ func TestPauseThatWasNotEnough(t *testing.T) {
 		pauses = append(pauses, p.Held()-now)
 		now = p.Held()
 	}
-	require.Equal(t, []time.Duration{sec, sec, sec, 2 * sec, 4 * sec}, pauses)
+	require.Equal(t, []time.Duration{sec, sec, 2 * sec, 4 * sec, 8 * sec}, pauses)
 }
