@@ -33,10 +33,10 @@ type Pacer struct {
 
 	held, resume time.Duration // nothing is sent before held; the server asked for resume
 	epoch        uint32        // grows with each strike
-	struck       time.Duration // when it grew last
 	strikes      uint8         // throttles in a row, each of a request sent after the last
 	served       bool          // a request was, that was sent after the last strike
-	row          time.Duration // when the first of them came
+	struck       time.Duration // when epoch grew last
+	row          time.Duration // when the first of the row came
 	ramp         int           // how many may be on their way after a hold; 0: any number
 }
 
