@@ -39,6 +39,23 @@ func Column[T any](rows *sql.Rows, err error) ([]T, error) {
 	return all, err
 }
 
+// Tally reads rows of a state and a number, and stores each number where counts
+// says.
+func Tally[S comparable](rows *sql.Rows, err error, counts map[S]*int64) error {
+	if err != nil {
+		return err
+	}
+	return Each(rows, func() error {
+		var state S
+		var n int64
+		err := rows.Scan(&state, &n)
+		if count := counts[state]; count != nil {
+			*count = n
+		}
+		return err
+	})
+}
+
 // Changed returns how many rows a statement has changed.
 func Changed(result sql.Result, err error) (int, error) {
 	if err != nil {

@@ -37,7 +37,7 @@ func (p *Postgres) Discard(ctx context.Context, now time.Time, seqs []int64) (in
 // each changes events in one transaction. It takes all lanes first: who holds a
 // lane and waits for a row could wait for one who holds the row and waits for
 // the lane.
-func (p *Postgres) each(ctx context.Context, now time.Time, seqs []int64, change func(context.Context, sqldb.Database, time.Time, int64) (bool, error)) (int, error) {
+func (p *Postgres) each(ctx context.Context, now time.Time, seqs []int64, change change) (int, error) {
 	if len(seqs) == 0 {
 		return 0, context.Cause(ctx)
 	}
@@ -60,17 +60,8 @@ func (p *Postgres) each(ctx context.Context, now time.Time, seqs []int64, change
 		if err != nil {
 			return err
 		}
-		n = 0
-		for _, seq := range free {
-			ok, err := change(ctx, tx, now, seq)
-			if err != nil {
-				return err
-			}
-			if ok {
-				n++
-			}
-		}
-		return nil
+		n, err = each(ctx, tx, now, free, change)
+		return err
 	})
 	if err != nil {
 		return 0, err
@@ -88,15 +79,11 @@ func (p *Postgres) Purge(ctx context.Context, done, dead time.Time, limit int) (
 		if old.before.IsZero() {
 			continue
 		}
-		result, err := p.db.ExecContext(ctx, old.query, old.before.UnixMicro(), limit-total)
+		n, err := sqldb.Changed(p.db.ExecContext(ctx, old.query, old.before.UnixMicro(), limit-total))
 		if err != nil {
 			return total, err
 		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			return total, err
-		}
-		total += int(n)
+		total += n
 	}
 	return total, nil
 }

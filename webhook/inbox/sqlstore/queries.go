@@ -210,23 +210,11 @@ func (q *queries) list(ctx context.Context, db sqldb.Database, f inbox.Filter) (
 // stats counts.
 func (q *queries) stats(ctx context.Context, db sqldb.Database) (inbox.Stats, error) {
 	var s inbox.Stats
-	rows, err := db.QueryContext(ctx, q.counts)
-	if err != nil {
-		return s, err
-	}
-	fields := map[inbox.State]*int64{
+	counts := map[inbox.State]*int64{
 		inbox.Pending: &s.Pending, inbox.Leased: &s.Leased, inbox.Waiting: &s.Waiting, inbox.Dead: &s.Dead, inbox.Quarantined: &s.Quarantined,
 	}
-	err = sqldb.Each(rows, func() error {
-		var state inbox.State
-		var n int64
-		err := rows.Scan(&state, &n)
-		if field := fields[state]; field != nil {
-			*field = n
-		}
-		return err
-	})
-	if err != nil {
+	rows, err := db.QueryContext(ctx, q.counts)
+	if err := sqldb.Tally(rows, err, counts); err != nil {
 		return s, err
 	}
 	var received int64
@@ -239,3 +227,21 @@ func (q *queries) stats(ctx context.Context, db sqldb.Database) (inbox.Stats, er
 	}
 	return s, nil
 }
+
+// each changes events one by one, and returns how many were changed.
+func each(ctx context.Context, db sqldb.Database, now time.Time, seqs []int64, change change) (int, error) {
+	n := 0
+	for _, seq := range seqs {
+		ok, err := change(ctx, db, now, seq)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// change changes one event, and reports whether it did.
+type change func(ctx context.Context, db sqldb.Database, now time.Time, seq int64) (bool, error)

@@ -33,20 +33,10 @@ func (s *SQLite) Discard(ctx context.Context, now time.Time, seqs []int64) (int,
 	return s.each(ctx, now, seqs, s.q.discardOne)
 }
 
-func (s *SQLite) each(ctx context.Context, now time.Time, seqs []int64, change func(context.Context, sqldb.Database, time.Time, int64) (bool, error)) (int, error) {
-	n := 0
-	err := s.writer.Do(ctx, func(ctx context.Context, session *sqldb.Session) error {
-		n = 0
-		for _, seq := range seqs {
-			ok, err := change(ctx, session, now, seq)
-			if err != nil {
-				return err
-			}
-			if ok {
-				n++
-			}
-		}
-		return nil
+func (s *SQLite) each(ctx context.Context, now time.Time, seqs []int64, change change) (n int, err error) {
+	err = s.writer.Do(ctx, func(ctx context.Context, session *sqldb.Session) (err error) {
+		n, err = each(ctx, session, now, seqs, change)
+		return err
 	})
 	if err != nil {
 		return 0, err

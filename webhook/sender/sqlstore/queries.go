@@ -166,23 +166,11 @@ func (q *queries) list(ctx context.Context, db sqldb.Database, f sender.Filter) 
 // stats counts.
 func (q *queries) stats(ctx context.Context, db sqldb.Database) (sender.Stats, error) {
 	var s sender.Stats
-	rows, err := db.QueryContext(ctx, q.counts)
-	if err != nil {
-		return s, err
-	}
-	fields := map[sender.State]*int64{
+	counts := map[sender.State]*int64{
 		sender.Pending: &s.Pending, sender.Leased: &s.Leased, sender.Done: &s.Done, sender.Dead: &s.Dead,
 	}
-	err = sqldb.Each(rows, func() error {
-		var state sender.State
-		var n int64
-		err := rows.Scan(&state, &n)
-		if field := fields[state]; field != nil {
-			*field = n
-		}
-		return err
-	})
-	if err != nil {
+	rows, err := db.QueryContext(ctx, q.counts)
+	if err := sqldb.Tally(rows, err, counts); err != nil {
 		return s, err
 	}
 	if err := db.QueryRowContext(ctx, q.disabled).Scan(&s.Disabled); err != nil {
