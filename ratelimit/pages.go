@@ -47,7 +47,7 @@ func (b *bucket) mayTell(resp *http.Response) bool {
 	if resp.ContentLength <= 0 {
 		return true
 	}
-	now := b.lock()
+	now := b.lockAt(0) // when a call came last, no earlier than this one
 	defer b.mu.Unlock()
 	if b.pages == nil {
 		return true
@@ -68,7 +68,7 @@ func (b *bucket) told(resp *http.Response, anything bool) {
 	if resp.ContentLength <= 0 {
 		return
 	}
-	now := b.lock()
+	now := b.lockAt(0) // when a call came last, no earlier than this one
 	defer b.mu.Unlock()
 	if b.pages == nil {
 		if anything {
