@@ -82,6 +82,7 @@ type call struct {
 	lost    error          // why the body could not be had again
 	again   *http.Request  // of the attempt to come
 	spare   *http.Request  // for all further attempts, when there is no body
+	drainer httpx.Drainer  // of the answers that are not the last
 }
 
 // spare is what the further attempts of a call without a body are sent with.
@@ -117,7 +118,7 @@ func (c *call) finish() (*http.Response, error) {
 		}
 		if resp := c.resp; resp != nil {
 			c.resp = nil
-			httpx.Discard(resp)
+			c.drainer.Discard(resp)
 		}
 		if cause := c.wait(delay); cause != nil {
 			c.drop()
@@ -271,6 +272,7 @@ func (c *call) result() (*http.Response, error) {
 // the budget has paid, after that or a cancelled wait the body of the attempt
 // that did not come.
 func (c *call) release() {
+	c.drainer.Release()
 	c.drop()
 	if c.again != nil {
 		defer httpx.Reject(c.again)

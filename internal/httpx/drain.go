@@ -21,6 +21,21 @@ const (
 // It returns after DrainTime at the latest if the body's Close ends its Read,
 // as those of net/http do.
 func Discard(resp *http.Response) {
+	var d Drainer
+	defer d.Release()
+	d.Discard(resp)
+}
+
+// Drainer discards answers one after the other with one timer, which is most of
+// what it costs. The zero value is ready for use; it is not safe for concurrent
+// use.
+type Drainer struct {
+	state *drainState // nil when there is nothing that can be used again
+	timer *time.Timer // calls state.closeBody; stopped
+}
+
+// Discard is the func [Discard].
+func (d *Drainer) Discard(resp *http.Response) {
 	body := resp.Body
 	if body == nil {
 		return
@@ -34,37 +49,52 @@ func Discard(resp *http.Response) {
 	if p, ok := body.(*peeked); ok && p.stuck() {
 		return
 	}
-	d := drainers.Get().(*drainer)
-	d.body = body
-	timer := time.AfterFunc(DrainTime, d.closeBody)
+	if d.state == nil {
+		d.state = drainStates.Get().(*drainState)
+		d.state.body = body
+		d.timer = time.AfterFunc(DrainTime, d.state.closeBody)
+	} else {
+		d.state.body = body
+		d.timer.Reset(DrainTime)
+	}
 	drained := false
 	defer func() {
-		// Without a panic of the body, and unless the timer's goroutine may
-		// still be using it, it is free.
-		if timer.Stop() && drained {
-			d.body = nil
-			drainers.Put(d)
+		// After a panic of the body, or with the timer's goroutine under way,
+		// the state may still be in use.
+		if !d.timer.Stop() || !drained {
+			d.state, d.timer = nil, nil
 		}
 	}()
-	d.drain()
+	d.state.drain()
 	drained = true
 }
 
-// drainer is what draining one body takes.
-type drainer struct {
+// Release gives back what d has kept. d can be used again afterwards.
+func (d *Drainer) Release() {
+	if d.state != nil {
+		d.state.body = nil
+		drainStates.Put(d.state)
+		d.state, d.timer = nil, nil
+	}
+}
+
+// drainState is what draining a body takes.
+type drainState struct {
 	body      io.ReadCloser
-	closeBody func() // made once, for the timer
+	closeBody func() // made once, for timers
 	buf       [4 << 10]byte
 }
 
-var drainers = sync.Pool{New: func() any {
-	d := &drainer{}
+// drainStates keeps no timers: one must not get from a bubble of
+// testing/synctest into another.
+var drainStates = sync.Pool{New: func() any {
+	d := &drainState{}
 	d.closeBody = func() { _ = d.body.Close() }
 	return d
 }}
 
 // drain reads up to DrainBytes, and then whether that was all.
-func (d *drainer) drain() {
+func (d *drainState) drain() {
 	for left := int64(DrainBytes); left > 0; {
 		n, err := d.body.Read(d.buf[:min(int64(len(d.buf)), left)])
 		if err != nil {
