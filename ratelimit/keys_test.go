@@ -88,7 +88,7 @@ func TestKeysThatHaveLearntAreBounded(t *testing.T) {
 			buckets *= 2 // that of the key, and that of the part
 		}
 		require.Len(t, l.Snapshot(), buckets, name)
-		require.Less(t, bytes/maxKeys, uint64(2<<10), name)
+		require.Less(t, bytes/maxKeys, uint64(5<<9), name) // the race detector adds some
 	}
 }
 
