@@ -256,6 +256,9 @@ func (f form) request(ctx context.Context) *attempt {
 	return a
 }
 
+// inARow is how many calls a storm makes to one middleware.
+const inARow = 12
+
 // storm calls check for each mood and form, several calls in a row to one
 // middleware, each with a deadline of some seconds.
 func (e *env) storm(check func(where string, s *Script, rt http.RoundTripper, f form)) {
@@ -263,7 +266,7 @@ func (e *env) storm(check func(where string, s *Script, rt http.RoundTripper, f 
 		for _, f := range forms {
 			s := NewScript(m.steps...)
 			rt := e.subject.New()(s)
-			for i := range 12 {
+			for i := range inARow {
 				check(fmt.Sprintf("%s, upstream %s, call %d", f.name, m.name, i+1), s, rt, f)
 			}
 		}
