@@ -222,24 +222,16 @@ func (k *Keys) choose(req *http.Request) (string, error) {
 	return key, nil
 }
 
-// maxRedirects bounds the way back along a chain of redirects. A program that
-// makes its requests itself could have tied it into a ring.
-const maxRedirects = 100
-
 // redirected returns the key of the request that req repeats at another place;
 // "" if it is not such a redirect. A hop in between to a host that gets no keys
 // does not matter.
 func (k *Keys) redirected(req *http.Request) string {
-	method := methodOf(req)
-	for range maxRedirects {
-		if req.Response == nil || req.Response.Request == nil {
-			break
-		}
+	for hop := range httpx.Hops(req) {
 		// Another method is another request: a GET after 303 See Other.
-		if req = req.Response.Request; methodOf(req) != method {
+		if hop == nil || methodOf(hop) != methodOf(req) {
 			break
 		}
-		if _, key := k.carried(req.Header); key != "" {
+		if _, key := k.carried(hop.Header); key != "" {
 			return key
 		}
 	}
