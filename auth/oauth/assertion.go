@@ -10,19 +10,18 @@ import (
 	"crypto/rsa"
 	_ "crypto/sha256" // registers the hash functions of the table below
 	_ "crypto/sha512"
-	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math/big"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/holdfast-go/holdfast/auth"
+	"github.com/holdfast-go/holdfast/internal/pubkey"
 )
 
 // AssertionRequest is what an [Assertion] is made for.
@@ -86,8 +85,8 @@ const DefaultAssertionLifetime = 5 * time.Minute
 // MintConfig says what assertions [Mint] makes (RFC 7523, section 3). Only Key
 // is needed. It is not printed.
 type MintConfig struct {
-	// Key signs. It may live in a key management service. It is RSA of at least
-	// 2048 bits, ECDSA on P-256, P-384 or P-521, or Ed25519.
+	// Key signs. It may live in a key management service. It is RSA of 2048 to
+	// 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519.
 	Key crypto.Signer
 	// Algorithm is "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
 	// "ES256", "ES384", "ES512" or "EdDSA" (RFC 7518, RFC 8037). "" means that of
@@ -212,48 +211,39 @@ type algorithm struct {
 	name string
 	hash crypto.Hash // 0 for Ed25519, which hashes for itself
 	opts crypto.SignerOpts
-	size int // of each of the two numbers of an ECDSA signature, in bytes
 }
-
-// minRSABits is what RFC 7518, section 3.3, asks for.
-const minRSABits = 2048
 
 // algorithmOf returns the algorithm with that name, or the usual one of the key.
 func algorithmOf(key crypto.Signer, name string) (algorithm, error) {
 	if isNil(key) {
 		return algorithm{}, errors.New("oauth: MintConfig.Key is nil")
 	}
+	public := pubkey.Of(key)
+	if err := pubkey.Check(public); err != nil {
+		return algorithm{}, fmt.Errorf("oauth: MintConfig.Key: %w", err)
+	}
 	var fit []algorithm
-	switch public := key.Public().(type) {
+	switch public := public.(type) {
 	case *rsa.PublicKey:
-		if public.N == nil || public.N.BitLen() < minRSABits {
-			return algorithm{}, fmt.Errorf("oauth: MintConfig.Key is RSA of less than %d bits", minRSABits)
-		}
 		for i, h := range []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512} {
 			bits := []string{"256", "384", "512"}[i]
 			pss := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: h}
-			fit = append(fit, algorithm{"RS" + bits, h, h, 0}, algorithm{"PS" + bits, h, pss, 0})
+			fit = append(fit, algorithm{"RS" + bits, h, h}, algorithm{"PS" + bits, h, pss})
 		}
 	case *ecdsa.PublicKey:
 		switch public.Curve {
 		case elliptic.P256():
-			fit = []algorithm{{"ES256", crypto.SHA256, crypto.SHA256, 32}}
+			fit = []algorithm{{"ES256", crypto.SHA256, crypto.SHA256}}
 		case elliptic.P384():
-			fit = []algorithm{{"ES384", crypto.SHA384, crypto.SHA384, 48}}
+			fit = []algorithm{{"ES384", crypto.SHA384, crypto.SHA384}}
 		case elliptic.P521():
-			fit = []algorithm{{"ES512", crypto.SHA512, crypto.SHA512, 66}}
+			fit = []algorithm{{"ES512", crypto.SHA512, crypto.SHA512}}
 		}
 	case ed25519.PublicKey:
-		fit = []algorithm{{"EdDSA", 0, crypto.Hash(0), 0}}
-	}
-	if len(fit) == 0 {
-		return algorithm{}, fmt.Errorf("oauth: MintConfig.Key has a public key of type %T: not supported", key.Public())
-	}
-	if name == "" {
-		return fit[0], nil
+		fit = []algorithm{{"EdDSA", 0, crypto.Hash(0)}}
 	}
 	for _, a := range fit {
-		if a.name == name {
+		if name == "" || a.name == name {
 			return a, nil
 		}
 	}
@@ -269,17 +259,11 @@ func (a algorithm) sign(key crypto.Signer, input []byte) ([]byte, error) {
 		digest = h.Sum(nil)
 	}
 	signature, err := key.Sign(rand.Reader, digest, a.opts)
-	if err != nil || a.size == 0 {
-		return signature, err
+	if err != nil {
+		return nil, err
 	}
-	// From ASN.1 to two numbers one behind the other (RFC 7518, section 3.4).
-	var n struct{ R, S *big.Int }
-	rest, err := asn1.Unmarshal(signature, &n)
-	if err != nil || len(rest) > 0 || !fits(n.R, a.size) || !fits(n.S, a.size) {
-		return nil, errors.New("the signer returned no ECDSA signature")
+	if public, ok := key.Public().(*ecdsa.PublicKey); ok {
+		return pubkey.FixedLength(signature, public)
 	}
-	return append(n.R.FillBytes(make([]byte, a.size)), n.S.FillBytes(make([]byte, a.size))...), nil
+	return signature, nil
 }
-
-// fits reports whether n is positive and fits into size bytes.
-func fits(n *big.Int, size int) bool { return n.Sign() > 0 && n.BitLen() <= 8*size }

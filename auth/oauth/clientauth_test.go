@@ -198,10 +198,23 @@ func TestMintRefuses(t *testing.T) {
 	require.NoError(t, err)
 	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
+	for name, key := range map[string]crypto.Signer{
+		"nil":           nil,
+		"nil RSA":       (*rsa.PrivateKey)(nil),
+		"nil ECDSA":     (*ecdsa.PrivateKey)(nil),
+		"nil Ed25519":   ed25519.PrivateKey(nil),
+		"empty RSA":     &rsa.PrivateKey{},
+		"empty ECDSA":   &ecdsa.PrivateKey{},
+		"empty Ed25519": ed25519.PrivateKey{},
+		"short Ed25519": make(ed25519.PrivateKey, ed25519.PrivateKeySize-1),
+	} {
+		_, err := oauth.Mint(oauth.MintConfig{Key: key})
+		require.ErrorContains(t, err, "oauth: MintConfig.Key", name)
+	}
 	for text, c := range map[string]oauth.MintConfig{
 		"Key is nil":             {},
-		"less than 2048 bits":    {Key: small},
-		"not supported":          {Key: p224},
+		"must have 2048 to 8192": {Key: small},
+		"no point of a curve":    {Key: p224},
 		"does not go with":       {Key: p256, Algorithm: "RS256"},
 		`"none": does not go`:    {Key: p256, Algorithm: "none"},
 		"Lifetime is 2h0m0s":     {Key: p256, Lifetime: 2 * time.Hour},
