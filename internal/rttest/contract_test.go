@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,6 +77,21 @@ func rewind(req *http.Request) *http.Request {
 		return nil
 	}
 	return req
+}
+
+// However many goroutines are left, each is found.
+func TestContractCountsGoroutines(t *testing.T) {
+	t.Parallel()
+	var once sync.Once
+	s := subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+		once.Do(func() {
+			for range 1500 {
+				go time.Sleep(240 * time.Hour)
+			}
+		})
+		return next.RoundTrip(req)
+	})
+	require.Contains(t, strings.Join(rttest.Violations(t, s, "nothing is left running"), "\n"), " 1500 goroutines are left")
 }
 
 // The suite must catch each of these, by the clause named.

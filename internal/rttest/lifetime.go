@@ -85,7 +85,7 @@ func nothingLeft(e *env) {
 		if made%inARow != 0 {
 			return // to look at all goroutines of the process takes a millisecond
 		}
-		if left := bubbleGoroutines(); len(left) > 0 {
+		if left := Goroutines(); len(left) > 0 {
 			e.failf("%s, or before: %d goroutines are left, such as %s", where, len(left), left[0])
 		}
 	})
