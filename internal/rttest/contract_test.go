@@ -86,7 +86,7 @@ func TestContractCountsGoroutines(t *testing.T) {
 	s := subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
 		once.Do(func() {
 			for range 1500 {
-				go time.Sleep(240 * time.Hour)
+				go time.Sleep(4 * time.Hour)
 			}
 		})
 		return next.RoundTrip(req)

@@ -11,7 +11,7 @@ var bubbleID = regexp.MustCompile(`synctest bubble \d+\]`)
 
 // dumps are buffers to write stacks into. Some clauses look hundreds of times:
 // to make and to collect a buffer each time would be most of their work.
-var dumps = sync.Pool{New: func() any { return new(make([]byte, 1<<18)) }}
+var dumps = sync.Pool{New: func() any { return new(make([]byte, 1<<17)) }}
 
 // stacks returns the stacks of all goroutines but the caller's, one each.
 func stacks() (caller string, others []string) {
