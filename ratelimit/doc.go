@@ -107,7 +107,7 @@
 // is few of them, unless the quota has but some requests for each replica. With
 // package redislimit they share a rate.
 //
-// The table is what TestSimulation logs: a minute of 32 workers, 20 to 400 ms
+// The table is what TestSimulation logs with -v: a minute of 32 workers, 20 to 400 ms
 // away from servers that serve 600 requests in it (100 in 10 s; a full bucket
 // has 100 more, that of GCRA holds 20), with ProbeFirst. It shows requests served
 // and refused, the most in one second, and of a foreign client on the same quota

@@ -74,7 +74,7 @@ var told = map[string]http.Header{
 // Whatever servers tell, a flood of keys takes no more than its bound. This test
 // is not parallel: what others allocate would count.
 func TestKeysThatHaveLearntAreBounded(t *testing.T) {
-	const keys, maxKeys = 100_000, 20_000
+	const keys, maxKeys = 10_000, 2_000
 	for name, header := range told {
 		f := newFlood(t, keys, header)
 		var l *ratelimit.Limiter

@@ -299,7 +299,7 @@ func TestTimesStayInOrder(t *testing.T) {
 	for range 64 {
 		wg.Go(func() {
 			req := newRequest(t, "api.example.com")
-			for range 2_000 {
+			for range 1_000 {
 				if _, err := rt.RoundTrip(req); err == nil {
 					sent.Add(1)
 				}
