@@ -21,9 +21,9 @@ type Finding struct {
 	Certain bool
 }
 
-// Explanation is what [Verifier.Explain] has found.
+// Explanation is what [Verifier.Explain] and [Verifier.ExplainAt] have found.
 type Explanation struct {
-	// Err is the error of Verify, nil if the request is good.
+	// Err is the error of Verify or VerifyAt, nil if the request is good.
 	Err error
 	// Findings are what may be the reason, the certain ones first.
 	Findings []Finding
@@ -54,8 +54,14 @@ const maxExplained = 1 << 20
 // It is for development and for logs: it costs many verifications, and what it
 // says must not go to the sender.
 func (v *Verifier) Explain(req *http.Request, body []byte) Explanation {
+	return v.ExplainAt(req, body, time.Time{})
+}
+
+// ExplainAt is Explain for a request that came at another time than now, and is
+// to [Verifier.VerifyAt] what Explain is to Verify. The zero time means now.
+func (v *Verifier) ExplainAt(req *http.Request, body []byte, at time.Time) Explanation {
 	e := v.engine
-	_, err := v.Verify(req, body)
+	_, err := v.VerifyAt(req, body, at)
 	x := Explanation{Err: err}
 	if err == nil || e.scheme.Verify != nil {
 		return x

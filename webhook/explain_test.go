@@ -147,6 +147,33 @@ func TestExplainHeaderAndClock(t *testing.T) {
 	require.Contains(t, certain(x), "clock: the signature is good, but the timestamp is off by 6m5")
 }
 
+func TestExplainAt(t *testing.T) {
+	t.Parallel()
+	const body = `{"a":1}`
+	came := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	s, c := preset{scheme: webhook.Slack()}.signer(t)
+	v, err := webhook.New(c)
+	require.NoError(t, err)
+	req, err := s.Request(hookURL, []byte(body), came)
+	require.NoError(t, err)
+
+	require.NoError(t, v.ExplainAt(req, []byte(body), came.Add(time.Minute)).Err)
+	for at, want := range map[time.Time]error{
+		came.Add(time.Hour):  webhook.ErrTooOld,
+		came.Add(-time.Hour): webhook.ErrTooNew,
+		{}:                   webhook.ErrTooOld, // now
+		time.Now():           webhook.ErrTooOld,
+	} {
+		x := v.ExplainAt(req, []byte(body), at)
+		require.ErrorIs(t, x.Err, want)
+		require.Contains(t, certain(x), "clock: the signature is good")
+	}
+	x := v.ExplainAt(req, []byte(body+"\n"), came)
+	require.ErrorIs(t, x.Err, webhook.ErrBadSignature)
+	require.Contains(t, certain(x), "body: ")
+	require.NotContains(t, x.String(), "clock: ")
+}
+
 // What Explain says cannot be used to forge anything.
 func TestExplainLeaksNothing(t *testing.T) {
 	t.Parallel()

@@ -54,7 +54,7 @@ func runVerify(_ context.Context, sys System, fs *flag.FlagSet, args []string) e
 	}
 	fmt.Fprintln(sys.Stdout, "no:", err)
 	if explain {
-		printFindings(sys.Stdout, verifier.Explain(req, body), errors.Is(err, webhook.ErrTooOld) || errors.Is(err, webhook.ErrTooNew))
+		printFindings(sys.Stdout, verifier.ExplainAt(req, body, at.Time))
 	}
 	return errNo
 }
@@ -99,21 +99,15 @@ func printVerified(w io.Writer, v webhook.Verified, size int) {
 	}
 }
 
-// printFindings leaves out the age if -at has made it right.
-func printFindings(w io.Writer, x webhook.Explanation, age bool) {
-	shown := 0
+func printFindings(w io.Writer, x webhook.Explanation) {
 	for _, f := range x.Findings {
-		if f.Kind == "clock" && !age {
-			continue
-		}
 		sure := "maybe"
 		if f.Certain {
 			sure = "reason"
 		}
 		fmt.Fprintf(w, "%s: %s: %s\n", sure, f.Kind, f.Text)
-		shown++
 	}
-	if shown == 0 {
+	if len(x.Findings) == 0 {
 		fmt.Fprintln(w, "nothing odd was found: another secret, perhaps")
 	}
 }
