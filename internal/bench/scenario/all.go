@@ -93,8 +93,8 @@ func receivers() []Scenario {
 	return []Scenario{{
 		Name: "verify", About: "a webhook of 1 KiB with a good HMAC-SHA256", Baseline: "crypto-hmac",
 		Subjects: []subject.Subject{
-			subject.HMAC(), subject.HoldfastGitHub(), subject.HoldfastStandard(), subject.GoGitHub(),
-			subject.GoStripe(), subject.StandardWebhooks(),
+			subject.HMAC(), subject.HoldfastGitHub(), subject.HoldfastStripe(), subject.HoldfastStandard(),
+			subject.GoGitHub(), subject.GoStripe(), subject.StandardWebhooks(),
 		},
 		delivery: kibibyte(),
 	}}

@@ -80,7 +80,7 @@ func TestVerifyAllocs(t *testing.T) {
 	if raceDetector {
 		t.Skip("it makes sync.Pool forget")
 	}
-	for name, cost := range cost(t, "verify", "holdfast-github", "holdfast-standard") {
+	for name, cost := range cost(t, "verify", "holdfast-github", "holdfast-stripe", "holdfast-standard") {
 		require.LessOrEqual(t, cost.Allocs, uint64(1), name)
 	}
 }

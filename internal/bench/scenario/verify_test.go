@@ -31,5 +31,5 @@ func TestVerify(t *testing.T) {
 			require.NoError(t, verify(body), sub.Name)
 		}
 	}
-	require.Equal(t, 6, verified)
+	require.Equal(t, 7, verified)
 }

@@ -43,6 +43,12 @@ func standardFields(body []byte) http.Header {
 	return h
 }
 
+// stripeField is the header field of Stripe.
+func stripeField(body []byte) string {
+	now := strconv.FormatInt(time.Now().Unix(), 10)
+	return fmt.Sprintf("t=%s,v1=%x", now, mac(now, ".", string(body)))
+}
+
 // errForged is the refusal of HMAC.
 var errForged = errors.New("wrong signature")
 
@@ -80,6 +86,15 @@ func HoldfastStandard() Subject {
 	}}
 }
 
+// HoldfastStripe is package webhook with the scheme of Stripe.
+func HoldfastStripe() Subject {
+	return Subject{Name: "holdfast-stripe", Receive: func(body []byte) func([]byte) error {
+		fields := http.Header{}
+		fields.Set("Stripe-Signature", stripeField(body))
+		return receive(webhook.Stripe(), webhook.Keys(signingSecret), fields)
+	}}
+}
+
 func receive(scheme webhook.Scheme, keys []webhook.Key, fields http.Header) func([]byte) error {
 	verifier := must(webhook.New(webhook.Config{Scheme: scheme, Keys: keys}))
 	req := must(http.NewRequest(http.MethodPost, "https://example.com/hook", http.NoBody)) //nolint:noctx // never sent
@@ -101,8 +116,7 @@ func GoGitHub() Subject {
 // GoStripe is stripe-go's ValidatePayload, which does not parse the body.
 func GoStripe() Subject {
 	return Subject{Name: "stripe-go", Receive: func(body []byte) func([]byte) error {
-		now := strconv.FormatInt(time.Now().Unix(), 10)
-		field := fmt.Sprintf("t=%s,v1=%x", now, mac(now, ".", string(body)))
+		field := stripeField(body)
 		return func(body []byte) error { return stripe.ValidatePayload(body, field, signingSecret) }
 	}}
 }
