@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -148,25 +149,18 @@ const (
 )
 
 func (c *Config) setDefaults() {
-	setDefault(&c.ConsecutiveFailures, DefaultConsecutiveFailures)
-	setDefault(&c.FailureRatio, DefaultFailureRatio)
-	setDefault(&c.SlowRatio, DefaultSlowRatio)
-	setDefault(&c.MinCalls, DefaultMinCalls)
-	setDefault(&c.Window, DefaultWindow)
-	setDefault(&c.OpenTimeout, DefaultOpenTimeout)
-	setDefault(&c.MaxOpenTimeout, DefaultMaxOpenTimeout)
-	setDefault(&c.Jitter, DefaultJitter)
-	setDefault(&c.MaxRetryAfter, DefaultMaxRetryAfter)
-	setDefault(&c.Probes, DefaultProbes)
-	setDefault(&c.ProbeLease, DefaultProbeLease)
-	setDefault(&c.MaxKeys, DefaultMaxKeys)
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
+	c.ConsecutiveFailures = cmp.Or(c.ConsecutiveFailures, DefaultConsecutiveFailures)
+	c.FailureRatio = cmp.Or(c.FailureRatio, DefaultFailureRatio)
+	c.SlowRatio = cmp.Or(c.SlowRatio, DefaultSlowRatio)
+	c.MinCalls = cmp.Or(c.MinCalls, DefaultMinCalls)
+	c.Window = cmp.Or(c.Window, DefaultWindow)
+	c.OpenTimeout = cmp.Or(c.OpenTimeout, DefaultOpenTimeout)
+	c.MaxOpenTimeout = cmp.Or(c.MaxOpenTimeout, DefaultMaxOpenTimeout)
+	c.Jitter = cmp.Or(c.Jitter, DefaultJitter)
+	c.MaxRetryAfter = cmp.Or(c.MaxRetryAfter, DefaultMaxRetryAfter)
+	c.Probes = cmp.Or(c.Probes, DefaultProbes)
+	c.ProbeLease = cmp.Or(c.ProbeLease, DefaultProbeLease)
+	c.MaxKeys = cmp.Or(c.MaxKeys, DefaultMaxKeys)
 }
 
 // check returns one error for each field that is out of range.

@@ -2,6 +2,7 @@ package fallback
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -105,20 +106,14 @@ type LastGoodConfig struct {
 // The same LastGood in several Fallbacks is one memory.
 func LastGood(c LastGoodConfig) Answer {
 	err := c.validate()
-	setDefault(&c.MaxBytes, DefaultMaxBytes)
-	setDefault(&c.MaxAnswerBytes, min(DefaultMaxAnswerBytes, c.MaxBytes))
-	setDefault(&c.MaxAge, DefaultMaxAge)
-	setDefault(&c.MaxKeys, DefaultMaxKeys)
+	c.MaxBytes = cmp.Or(c.MaxBytes, DefaultMaxBytes)
+	c.MaxAnswerBytes = cmp.Or(c.MaxAnswerBytes, min(DefaultMaxAnswerBytes, c.MaxBytes))
+	c.MaxAge = cmp.Or(c.MaxAge, DefaultMaxAge)
+	c.MaxKeys = cmp.Or(c.MaxKeys, DefaultMaxKeys)
 	m := &memory{config: c, ignored: ignoredFields(c.IgnoreHeaders)}
 	_, _ = rand.Read(m.secret[:]) // it never fails
 	m.init()
 	return Answer{name: "last-good", source: m, err: err}
-}
-
-func setDefault[T int | int64 | time.Duration](field *T, value T) {
-	if *field == 0 {
-		*field = value
-	}
 }
 
 // validate returns one error for each field that is wrong, joined.
@@ -132,8 +127,7 @@ func (c *LastGoodConfig) validate() error {
 	const negative = "must not be negative"
 	wrong(c.MaxBytes < 0, "MaxBytes", c.MaxBytes, negative)
 	wrong(c.MaxAnswerBytes < 0, "MaxAnswerBytes", c.MaxAnswerBytes, negative)
-	total := c.MaxBytes
-	setDefault(&total, DefaultMaxBytes)
+	total := cmp.Or(c.MaxBytes, DefaultMaxBytes)
 	wrong(c.MaxAnswerBytes > max(0, total), "MaxAnswerBytes", c.MaxAnswerBytes, "must not be more than MaxBytes")
 	wrong(c.MaxAge < 0 || c.MaxAge > longest, "MaxAge", c.MaxAge, "must be between 0 and a year")
 	wrong(c.MaxKeys < 0, "MaxKeys", c.MaxKeys, negative)

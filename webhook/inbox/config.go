@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -145,26 +146,19 @@ const (
 )
 
 func (c *Config) setDefaults() {
-	setDefault(&c.Workers, DefaultWorkers)
-	setDefault(&c.Lease, DefaultLease)
-	setDefault(&c.Timeout, DefaultTimeout)
-	setDefault(&c.Drain, DefaultDrain)
-	setDefault(&c.Poll, DefaultPoll)
-	setDefault(&c.MaxAttempts, DefaultMaxAttempts)
-	setDefault(&c.MaxCrashes, DefaultMaxCrashes)
-	setDefault(&c.MaxRetryAfter, DefaultMaxRetryAfter)
-	setDefault(&c.MaxBacklog, DefaultMaxBacklog)
-	setDefault(&c.KeepDone, DefaultKeepDone)
-	setDefault(&c.KeepDead, DefaultKeepDead)
+	c.Workers = cmp.Or(c.Workers, DefaultWorkers)
+	c.Lease = cmp.Or(c.Lease, DefaultLease)
+	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	c.Drain = cmp.Or(c.Drain, DefaultDrain)
+	c.Poll = cmp.Or(c.Poll, DefaultPoll)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, DefaultMaxAttempts)
+	c.MaxCrashes = cmp.Or(c.MaxCrashes, DefaultMaxCrashes)
+	c.MaxRetryAfter = cmp.Or(c.MaxRetryAfter, DefaultMaxRetryAfter)
+	c.MaxBacklog = cmp.Or(c.MaxBacklog, DefaultMaxBacklog)
+	c.KeepDone = cmp.Or(c.KeepDone, DefaultKeepDone)
+	c.KeepDead = cmp.Or(c.KeepDead, DefaultKeepDead)
 	if c.Backoff == nil {
 		c.Backoff = retry.EqualJitter(5*time.Second, time.Hour)
-	}
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
 	}
 }
 

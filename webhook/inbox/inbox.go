@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -153,7 +154,7 @@ func (in *Inbox) Discard(ctx context.Context, f Filter) (int, error) {
 }
 
 func (in *Inbox) each(ctx context.Context, op string, f Filter, change func(context.Context, time.Time, []int64) (int, error)) (int, error) {
-	setDefault(&f.State, Dead)
+	f.State = cmp.Or(f.State, Dead)
 	f.Content = false
 	limit, total := f.Limit, 0
 	for seen := 0; limit <= 0 || seen < limit; {

@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,17 +125,17 @@ const (
 )
 
 func (c *Config) setDefaults() error {
-	setDefault(&c.Timeout, DefaultTimeout)
-	setDefault(&c.Workers, DefaultWorkers)
-	setDefault(&c.PerEndpoint, min(DefaultPerEndpoint, c.Workers))
-	setDefault(&c.Drain, DefaultDrain)
-	setDefault(&c.Poll, DefaultPoll)
-	setDefault(&c.MaxAttempts, DefaultMaxAttempts)
-	setDefault(&c.DisableAfter, DefaultDisableAfter)
-	setDefault(&c.DisableFailures, DefaultDisableFailures)
-	setDefault(&c.Keep, DefaultKeep)
-	setDefault(&c.MaxBody, DefaultMaxBody)
-	setDefault(&c.UserAgent, DefaultUserAgent)
+	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	c.Workers = cmp.Or(c.Workers, DefaultWorkers)
+	c.PerEndpoint = cmp.Or(c.PerEndpoint, min(DefaultPerEndpoint, c.Workers))
+	c.Drain = cmp.Or(c.Drain, DefaultDrain)
+	c.Poll = cmp.Or(c.Poll, DefaultPoll)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, DefaultMaxAttempts)
+	c.DisableAfter = cmp.Or(c.DisableAfter, DefaultDisableAfter)
+	c.DisableFailures = cmp.Or(c.DisableFailures, DefaultDisableFailures)
+	c.Keep = cmp.Or(c.Keep, DefaultKeep)
+	c.MaxBody = cmp.Or(c.MaxBody, DefaultMaxBody)
+	c.UserAgent = cmp.Or(c.UserAgent, DefaultUserAgent)
 	if c.Backoff == nil {
 		c.Backoff = StandardSchedule()
 	}
@@ -151,13 +152,6 @@ func (c *Config) setDefaults() error {
 	return errors.Join(errs[:]...)
 }
 
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
 // check returns one error for each field that is wrong.
 func (c *Config) check() error {
 	var errs []error
@@ -166,8 +160,7 @@ func (c *Config) check() error {
 			errs = append(errs, fmt.Errorf("sender: Config.%s is %v: %s", field, value, reason))
 		}
 	}
-	workers := c.Workers
-	setDefault(&workers, DefaultWorkers)
+	workers := cmp.Or(c.Workers, DefaultWorkers)
 	wrong(c.Store == nil, "Store", "nil", "must be set")
 	wrong(c.Endpoint == nil, "Endpoint", "nil", "must be set")
 	wrong(c.MaxAttempts > maxAttempts, "MaxAttempts", c.MaxAttempts, "must be at most 1000")

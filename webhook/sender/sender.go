@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"sync/atomic"
@@ -82,7 +83,7 @@ func (s *Sender) enqueue(ctx context.Context, messages []Message, put func(conte
 	ids = make([]string, len(messages))
 	filled := make([]Message, len(messages))
 	for i, m := range messages {
-		setDefault(&m.ContentType, defaultContentType)
+		m.ContentType = cmp.Or(m.ContentType, defaultContentType)
 		if m.ID == "" {
 			m.ID = newID()
 		}
@@ -156,7 +157,7 @@ func (s *Sender) List(ctx context.Context, f Filter) ([]Record, error) {
 // Limit of 0 means all that there are. It changes them page by page: when it
 // returns an error some may be changed.
 func (s *Sender) Replay(ctx context.Context, f Filter) (int, error) {
-	setDefault(&f.State, Dead)
+	f.State = cmp.Or(f.State, Dead)
 	f.Content = false
 	limit, total := f.Limit, 0
 	for seen := 0; limit <= 0 || seen < limit; {
