@@ -13,9 +13,9 @@ import (
 	"github.com/holdfast-go/holdfast/ratelimit"
 )
 
-// All of a crowd that waits can go away, or be served, one by one.
+// All of a crowd that waits can go away, or be served, one by one. Not parallel:
+// the tests that look at all goroutines would look at these each time.
 func TestCrowdOfWaiters(t *testing.T) {
-	t.Parallel()
 	const waiters = 20_000
 	synctest.Test(t, func(t *testing.T) {
 		var wait sync.WaitGroup

@@ -255,7 +255,7 @@ func TestLastGoodMemoryIsMeasured(t *testing.T) {
 		runtime.ReadMemStats(&stats)
 		return int64(stats.HeapAlloc)
 	}
-	const answers = 5000
+	const answers = 2000
 	for _, tt := range []struct{ keys, size int }{{answers, 0}, {answers, 300}, {answers, 5000}, {1, 300}} {
 		w := newWorld(t, fallback.LastGoodConfig{MaxBytes: 1 << 30, MaxKeys: tt.keys})
 		body := strings.Repeat("x", tt.size)
