@@ -30,8 +30,8 @@ type Event struct {
 	// there is no such thing. Then Fingerprint alone tells what is the same.
 	ID string
 	// IDSigned says whether the signature covers ID. If not, whoever has one
-	// event can send it again under any ID, so that events with the same
-	// Fingerprint are the same, too, whatever their ID.
+	// event can send it again under any ID, or none, so that events with the
+	// same Fingerprint are the same, too, whatever their ID.
 	IDSigned bool
 	// Type is the kind of event in the words of the source. It may be empty.
 	Type string
@@ -86,10 +86,12 @@ func (e *Event) entry(now time.Time, reused Reused) Entry {
 	content := string(e.Fingerprint[:])
 	var entry Entry
 	if e.ID == "" || !e.IDSigned {
-		entry.Dedupe = newHash("content", e.Source, content)
+		// Whoever can change an ID can leave it out as well.
+		entry.Content = newHash("content", e.Source, content)
+		entry.Dedupe = entry.Content
 	}
 	if e.ID != "" {
-		entry.Content, entry.Dedupe = entry.Dedupe, newHash("id", e.Source, e.ID)
+		entry.Dedupe = newHash("id", e.Source, e.ID)
 		if reused == QuarantineReused {
 			entry.Reuse = newHash("reuse", e.Source, e.ID, content)
 		}

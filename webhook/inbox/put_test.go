@@ -58,6 +58,8 @@ func TestSameEvent(t *testing.T) {
 		"other source":                   {0, signed("a", "x"), from("other", signed("a", "x")), inbox.Stored},
 		"parts that join to the same":    {0, from("s", signed("ab", "x")), from("sa", signed("b", "x")), inbox.Stored},
 		"replay under an unsigned id":    {0, unsigned("a", "x"), unsigned("b", "x"), inbox.Duplicate},
+		"replay without the unsigned id": {0, unsigned("a", "x"), unsigned("", "x"), inbox.Duplicate},
+		"an unsigned id that was added":  {0, unsigned("", "x"), unsigned("a", "x"), inbox.Duplicate},
 		"unsigned, other content":        {0, unsigned("a", "x"), unsigned("b", "y"), inbox.Stored},
 		"no id":                          {0, unsigned("", "x"), unsigned("", "x"), inbox.Duplicate},
 		"no id, other content":           {0, unsigned("", "x"), unsigned("", "y"), inbox.Stored},
