@@ -58,6 +58,7 @@ func (in *Inbox) call(ctx context.Context, d *Delivery, token Token) (done bool,
 			}
 			return in.config.Handle(ctx, d)
 		})
+		err = readable(err)
 	}()
 	err = <-ended
 	return err == nil && in.config.HandleTx != nil, err
@@ -96,6 +97,18 @@ func protect(f func() error) (err error) {
 	}()
 	err = f()
 	ended = true
+	return err
+}
+
+// readable returns err, or what its text panics with: a handler that returns a
+// nil pointer as an error must not end the process.
+func readable(err error) error {
+	if err == nil {
+		return nil
+	}
+	if panicked := protect(func() error { _ = err.Error(); return nil }); panicked != nil {
+		return panicked
+	}
 	return err
 }
 
