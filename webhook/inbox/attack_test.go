@@ -2,8 +2,10 @@ package inbox_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -35,5 +37,34 @@ func TestErrorThatPanicsEndsNothing(t *testing.T) {
 		require.ErrorAs(t, dead.Err, &panicked)
 		require.ErrorContains(t, dead.Err, "nil pointer")
 		require.Equal(t, inbox.Dead, stateOf(t, in, "a"))
+	})
+}
+
+// panicky panics when it is first asked to count.
+type panicky struct {
+	inbox.Store
+	done atomic.Bool
+}
+
+func (p *panicky) Backlog(ctx context.Context, limit int) (int, error) {
+	if p.done.CompareAndSwap(false, true) {
+		panic("no driver")
+	}
+	return p.Store.Backlog(ctx, limit)
+}
+
+func TestBacklogIsCountedAfterAPanic(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		in := newInbox(t, inbox.Config{
+			Store: &panicky{Store: inbox.NewMemory()}, MaxBacklog: 1,
+			Handle: func(context.Context, *inbox.Delivery) error { return nil },
+		})
+		require.Panics(t, func() { _, _ = in.Put(t.Context(), event("a")) })
+		stop := run(t, in)
+		defer stop()
+		for _, id := range []string{"a", "b", "c"} {
+			put(t, in, event(id))
+			time.Sleep(time.Second)
+		}
 	})
 }

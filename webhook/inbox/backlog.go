@@ -26,10 +26,7 @@ type backlog struct {
 func (in *Inbox) admit(ctx context.Context, n int) error {
 	b := &in.backlog
 	if b.due() {
-		start := time.Now()
-		count, err := in.config.Store.Backlog(ctx, in.config.MaxBacklog)
-		b.count(count, err == nil, time.Since(start))
-		if err != nil {
+		if err := in.count(ctx); err != nil {
 			return storeError(ctx, "put", err)
 		}
 	}
@@ -40,6 +37,16 @@ func (in *Inbox) admit(ctx context.Context, n int) error {
 	}
 	b.arriving += n
 	return nil
+}
+
+// count counts. If the store panics others may count again.
+func (in *Inbox) count(ctx context.Context) (err error) {
+	start := time.Now()
+	n, ok := 0, false
+	defer func() { in.backlog.count(n, ok, time.Since(start)) }()
+	n, err = in.config.Store.Backlog(ctx, in.config.MaxBacklog)
+	ok = err == nil
+	return err
 }
 
 // due reports whether it is time for a count, and for the caller to do it.
