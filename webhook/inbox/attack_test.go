@@ -68,3 +68,24 @@ func TestBacklogIsCountedAfterAPanic(t *testing.T) {
 		}
 	})
 }
+
+// Events that were claimed too late are given back at once, however many they
+// are and however ill the store is.
+func TestGivingBackIsNotOneAfterTheOther(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := newFaulty()
+		in := newInbox(t, inbox.Config{
+			Store: &slowClaims{Store: store}, Lease: time.Hour,
+			Handle: func(context.Context, *inbox.Delivery) error { return nil },
+		})
+		for _, id := range []string{"a", "b", "c", "d"} {
+			put(t, in, event(id))
+		}
+		store.set("finish", errBroken)
+		stop := run(t, in)
+		synctest.Wait()
+		start := time.Now()
+		stop()
+		require.LessOrEqual(t, time.Since(start), 12*time.Second)
+	})
+}

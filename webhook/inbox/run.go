@@ -165,14 +165,19 @@ func (w *worker) start(handlers context.Context, claims []Claim) (alone bool) {
 	return alone
 }
 
-// giveBack ends leases as if they had never been.
+// giveBack ends leases as if they had never been. All at once: a store that fails
+// is waited for once and not for each.
 func (w *worker) giveBack(ctx context.Context, claims []Claim) {
+	var all sync.WaitGroup
 	for i := range claims {
 		c := &claims[i]
-		if err := w.finish(ctx, c.Token, Outcome{State: Pending, Due: c.Due, GivenBack: true}); err != nil {
-			w.lost(Attempt{Delivery: newDelivery(c), Err: err})
-		}
+		all.Go(func() {
+			if err := w.finish(ctx, c.Token, Outcome{State: Pending, Due: c.Due, GivenBack: true}); err != nil {
+				w.lost(Attempt{Delivery: newDelivery(c), Err: err})
+			}
+		})
 	}
+	all.Wait()
 }
 
 // bury ends an event that has crashed too often, without a handler.

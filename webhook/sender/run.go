@@ -100,15 +100,21 @@ func (s *Sender) claim(ctx context.Context, limit int) ([]Claim, error) {
 	return s.config.Store.Claim(ctx, now, now.Add(s.config.Timeout+leaseMargin), limit, s.config.PerEndpoint)
 }
 
-// giveBack ends leases as if they had never been.
+// giveBack ends leases as if they had never been. All at once: a store that fails
+// is waited for once and not for each.
 func (w *worker) giveBack(ctx context.Context, claims []Claim) {
+	var all sync.WaitGroup
 	for i := range claims {
 		c := &claims[i]
-		w.sender.givenBack.Add(1)
-		if _, err := w.sender.finish(ctx, c.Token, Outcome{State: Pending, Due: c.Due, GivenBack: true}); err != nil {
-			w.sender.lose(newAttempt(c), err)
-		}
+		all.Go(func() {
+			if _, err := w.sender.finish(ctx, c.Token, Outcome{State: Pending, Due: c.Due, GivenBack: true}); err != nil {
+				w.sender.lose(newAttempt(c), err)
+				return
+			}
+			w.sender.givenBack.Add(1)
+		})
 	}
+	all.Wait()
 }
 
 // drain waits for the attempts, and cuts them off when their time is up.
