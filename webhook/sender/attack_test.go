@@ -39,3 +39,23 @@ func TestGivingBackIsNotOneAfterTheOther(t *testing.T) {
 		require.EqualValues(t, 50, stats(t, s).Sent.Lost)
 	})
 }
+
+// A look-up that the end of Run has cut off says nothing of its endpoint.
+func TestDrainDuringALookup(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := steady(rttest.NewScript())
+		c.Drain = -1
+		c.Endpoint = func(ctx context.Context, _ string) (sender.Endpoint, error) {
+			<-ctx.Done()
+			return sender.Endpoint{}, ctx.Err()
+		}
+		s := newSender(t, c)
+		enqueue(t, s, sender.Message{Endpoint: "a"})
+		stop := run(t, s)
+		synctest.Wait()
+		stop()
+		require.Zero(t, one(t, s).Attempt)
+		require.Equal(t, sender.Active, health(t, s, "a").State(time.Now()))
+	})
+}

@@ -45,6 +45,9 @@ func (s *Sender) try(ctx context.Context, c *Claim) (r result) {
 	defer cancel()
 	endpoint, err := s.config.Endpoint(attempt, c.Endpoint)
 	if err != nil {
+		if errors.Is(context.Cause(attempt), ErrDraining) {
+			err = ErrDraining // and not a fault of the endpoint, whatever Endpoint makes of it
+		}
 		return result{lookup: true, err: err}
 	}
 	u, err := s.config.Guard.CheckURL(endpoint.URL)
