@@ -13,6 +13,7 @@ import (
 const (
 	defaultInterval = 5 * time.Second
 	slowDown        = 5 * time.Second
+	minInterval     = time.Second
 	maxInterval     = time.Minute
 	defaultLogin    = 15 * time.Minute
 	maxLogin        = time.Hour
@@ -78,6 +79,7 @@ func (c *Client) StartDevice(ctx context.Context, p Params) (*DeviceLogin, error
 	if login.interval == 0 {
 		login.interval = defaultInterval
 	}
+	login.interval = max(login.interval, minInterval)
 	lifetime := min(o.seconds("expires_in"), maxLogin)
 	if lifetime == 0 {
 		lifetime = defaultLogin

@@ -1,0 +1,50 @@
+package oauth_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/auth/oauth"
+	"github.com/holdfast-go/holdfast/internal/rttest"
+)
+
+// The time between two polls is the server's to choose, but not so that the
+// client does nothing else.
+func TestDeviceIsNotPolledWithoutRest(t *testing.T) {
+	t.Parallel()
+	for _, interval := range []string{"1e-9", "0.001", `"0.2"`} {
+		synctest.Test(t, func(t *testing.T) {
+			polls := 0
+			c := oauth.Config{
+				Endpoints: oauth.Endpoints{Token: "https://as.example/t", Device: "https://as.example/d"}, ClientID: "c", Auth: oauth.Public(),
+				Transport: rttest.Func(func(req *http.Request) (*http.Response, error) {
+					_ = req.Body.Close()
+					status, body := http.StatusBadRequest, `{"error":"authorization_pending"}`
+					if req.URL.Path == "/d" {
+						status = http.StatusOK
+						body = `{"device_code":"d","user_code":"u","verification_uri":"https://as.example/v","expires_in":30,"interval":` + interval + `}`
+					} else if polls++; polls > 100 {
+						status, body = http.StatusBadRequest, `{"error":"access_denied"}`
+					}
+					return &http.Response{
+						StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
+						Body: io.NopCloser(strings.NewReader(body)), Request: req,
+					}, nil
+				}),
+			}
+			login, err := newClient(t, c).StartDevice(t.Context(), oauth.Params{})
+			require.NoError(t, err)
+			start := time.Now()
+			_, err = login.Wait(t.Context())
+			require.Error(t, err)
+			require.Equal(t, 30*time.Second, time.Since(start))
+			require.LessOrEqual(t, polls, 30)
+		})
+	}
+}
