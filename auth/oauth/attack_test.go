@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/auth/oauth"
 	"github.com/holdfast-go/holdfast/internal/rttest"
 )
@@ -45,6 +46,42 @@ func TestDeviceIsNotPolledWithoutRest(t *testing.T) {
 			require.Error(t, err)
 			require.Equal(t, 30*time.Second, time.Since(start))
 			require.LessOrEqual(t, polls, 30)
+		})
+	}
+}
+
+// Whether the refresh or its caller is the first to see the end of the flight,
+// the error is the same.
+func TestEndOfARefreshIsOneError(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			c := oauth.Config{
+				Endpoints: oauth.Endpoints{Token: "https://as.example/t"}, ClientID: "c", Auth: oauth.Public(), Timeout: time.Hour,
+				Transport: rttest.Func(func(req *http.Request) (*http.Response, error) {
+					_ = req.Body.Close()
+					<-req.Context().Done()
+					return nil, req.Context().Err()
+				}),
+			}
+			for _, closes := range []bool{false, true} {
+				r, err := newClient(t, c).Refresher(oauth.RefreshConfig{Key: "k", Timeout: time.Minute})
+				require.NoError(t, err)
+				require.NoError(t, r.Login(t.Context(), &auth.Token{
+					AccessToken: auth.NewSecret("old"), RefreshToken: auth.NewSecret("refresh"), Expiry: time.Now().Add(-time.Hour),
+				}))
+				if closes {
+					time.AfterFunc(time.Second, func() { _ = r.Close() })
+				}
+				_, err = r.Token(t.Context())
+				if closes {
+					require.ErrorIs(t, err, auth.ErrClosed)
+				} else {
+					require.Equal(t, auth.Transient, tokenError(t, err).Kind, "%v", err)
+				}
+				require.NoError(t, r.Close())
+				synctest.Wait()
+			}
 		})
 	}
 }

@@ -116,14 +116,16 @@ func (r *Refresher) Token(ctx context.Context) (*auth.Token, error) {
 		r.given = t.AccessToken
 		return t, nil
 	}
-	if e, ok := errors.AsType[*auth.TokenError](err); ok {
-		return nil, e
-	}
+	e, ok := errors.AsType[*auth.TokenError](err)
 	switch {
 	case errors.Is(err, flight.ErrClosed):
 		return nil, &auth.TokenError{Kind: auth.Canceled, Err: auth.ErrClosed}
-	case errors.Is(err, flight.ErrTimeout):
+	case ok && e.Kind != auth.Canceled:
+		return nil, e
+	case errors.Is(err, flight.ErrTimeout): // of the flight, which may have seen it first
 		return nil, &auth.TokenError{Kind: auth.Transient, Description: "refreshing the token takes too long", Err: context.DeadlineExceeded}
+	case ok:
+		return nil, e
 	case ctx.Err() != nil:
 		return nil, &auth.TokenError{Kind: auth.Canceled, Err: err}
 	}
