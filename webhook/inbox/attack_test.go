@@ -89,3 +89,25 @@ func TestGivingBackIsNotOneAfterTheOther(t *testing.T) {
 		require.LessOrEqual(t, time.Since(start), 12*time.Second)
 	})
 }
+
+// hanging has claims that end with their contexts alone.
+type hanging struct{ inbox.Store }
+
+func (*hanging) Claim(ctx context.Context, _, _ time.Time, _ int) ([]inbox.Claim, error) {
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
+func TestRunEndsWhenTheStoreHangs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		in := newInbox(t, inbox.Config{
+			Store: &hanging{Store: inbox.NewMemory()}, Lease: time.Hour,
+			Handle: func(context.Context, *inbox.Delivery) error { return nil },
+		})
+		stop := run(t, in)
+		synctest.Wait()
+		start := time.Now()
+		stop()
+		require.LessOrEqual(t, time.Since(start), 10*time.Second)
+	})
+}

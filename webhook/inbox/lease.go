@@ -10,7 +10,8 @@ const (
 	// leaseShare is in how many parts the time of a lease is divided by the
 	// times at which it is extended.
 	leaseShare = 3
-	// maxFinish bounds the time in which the end of an attempt is recorded.
+	// maxFinish bounds the time in which the end of an attempt is recorded, and
+	// that of a claim: what does not end with Run must not keep it for long.
 	maxFinish = 10 * time.Second
 	// cleanEvery is how often old events are forgotten, and cleanLimit how many
 	// in one transaction.

@@ -120,7 +120,7 @@ func (w *worker) free(alone bool) int {
 // they would look like those of a crash.
 func (w *worker) claim(ctx context.Context, limit int) ([]Claim, error) {
 	lease := w.in.config.Lease
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(maxFinish, lease))
 	defer cancel()
 	now, err := w.in.now(ctx)
 	if err != nil {
