@@ -111,3 +111,41 @@ func TestRunEndsWhenTheStoreHangs(t *testing.T) {
 		require.LessOrEqual(t, time.Since(start), 10*time.Second)
 	})
 }
+
+// stepping has a clock that somebody sets.
+type stepping struct {
+	inbox.Store
+	ahead atomic.Int64
+}
+
+func (s *stepping) Now(context.Context) (time.Time, error) {
+	return time.Now().Add(time.Duration(s.ahead.Load())), nil
+}
+
+// The clock of the store is set while an event is being handled. By that clock
+// its lease is over, but nobody has died.
+func TestStepOfTheClockEndsNoLease(t *testing.T) {
+	for name, step := range map[string]time.Duration{"forwards": 24 * time.Hour, "backwards": -24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				j := newJournal()
+				store := &stepping{Store: inbox.NewMemory()}
+				in := newInbox(t, inbox.Config{Store: store, Lease: 70 * time.Second, Hooks: j.hooks(), Handle: func(ctx context.Context, _ *inbox.Delivery) error {
+					select {
+					case <-time.After(4 * time.Minute):
+						return nil
+					case <-ctx.Done():
+						return context.Cause(ctx)
+					}
+				}})
+				put(t, in, event("a"))
+				stop := run(t, in)
+				time.Sleep(30 * time.Second)
+				store.ahead.Store(int64(step))
+				time.Sleep(5 * time.Minute)
+				stop()
+				require.Equal(t, []string{"4m0s done a 1/0"}, j.all())
+			})
+		})
+	}
+}

@@ -10,7 +10,8 @@ import (
 const clockAge = time.Minute
 
 // clock reckons the time of the store: what it said last, and the time that has
-// passed since. So a step of this machine's clock ends no lease.
+// passed since. A step of this machine's clock is none of its own: it is one of
+// the store's if that goes by it, which a worker that has leases looks for.
 type clock struct {
 	mu     sync.Mutex
 	store  time.Time

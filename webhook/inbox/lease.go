@@ -25,12 +25,13 @@ type lease struct {
 	cancel context.CancelCauseFunc // nil until the handler starts
 	timer  *time.Timer             // fires when it is over
 	last   time.Time               // when the handler's time is up, zero for never
+	until  time.Time               // its end by the clock of the store
 	over   bool
 }
 
 // hold notes a lease that was taken at start, or a moment later.
-func (w *worker) hold(c *Claim, start time.Time) {
-	l := &lease{token: c.Token}
+func (w *worker) hold(c *Claim, start, until time.Time) {
+	l := &lease{token: c.Token, until: until}
 	if w.in.config.Timeout > 0 {
 		l.last = start.Add(w.in.config.Timeout)
 	}
@@ -113,6 +114,19 @@ func (w *worker) keepLeases(ctx context.Context) {
 	}
 }
 
+// outrun reports whether a lease that is good here is over at now. Then the clock
+// of the store was set, and nobody has died.
+func (w *worker) outrun(now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range w.leases {
+		if !l.over && !l.until.After(now) {
+			return true
+		}
+	}
+	return false
+}
+
 func (w *worker) extend(ctx context.Context) error {
 	start := time.Now()
 	var tokens []Token
@@ -130,7 +144,8 @@ func (w *worker) extend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lost, err := w.in.config.Store.Extend(ctx, tokens, now.Add(w.in.config.Lease))
+	until := now.Add(w.in.config.Lease)
+	lost, err := w.in.config.Store.Extend(ctx, tokens, until)
 	if err != nil {
 		return err
 	}
@@ -142,6 +157,7 @@ func (w *worker) extend(ctx context.Context) error {
 		w.mu.Lock()
 		l, held := w.leases[token]
 		if held && !gone[token] {
+			l.until = until
 			l.timer.Reset(w.in.config.Lease - time.Since(start))
 		}
 		w.mu.Unlock()

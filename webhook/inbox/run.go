@@ -126,13 +126,18 @@ func (w *worker) claim(ctx context.Context, limit int) ([]Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	start := time.Now()
-	claims, err := w.in.config.Store.Claim(ctx, now, now.Add(lease), limit)
+	if w.outrun(now) {
+		if err := w.extend(ctx); err != nil {
+			return nil, err
+		}
+	}
+	start, until := time.Now(), now.Add(lease)
+	claims, err := w.in.config.Store.Claim(ctx, now, until, limit)
 	if err != nil {
 		return nil, err
 	}
 	for i := range claims {
-		w.hold(&claims[i], start)
+		w.hold(&claims[i], start, until)
 	}
 	return claims, nil
 }
