@@ -1,8 +1,11 @@
 package oauth_test
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/auth"
+	"github.com/holdfast-go/holdfast/auth/authtest"
 	"github.com/holdfast-go/holdfast/auth/oauth"
 	"github.com/holdfast-go/holdfast/internal/rttest"
 )
@@ -83,5 +87,37 @@ func TestEndOfARefreshIsOneError(t *testing.T) {
 				synctest.Wait()
 			}
 		})
+	}
+}
+
+// Connections of others, which send nothing or half a request, neither end a
+// login nor keep it from its end.
+func TestLoopbackAmongSilentConnections(t *testing.T) {
+	t.Parallel()
+	server := authtest.NewServer(authtest.ServerConfig{})
+	defer server.Close()
+	var conns []net.Conn
+	done := make(chan struct{})
+	_, err := newClient(t, configOf(server)).LoginLoopback(t.Context(), oauth.LoopbackConfig{
+		Open: browser(t, server, func(back *url.URL) {
+			defer close(done)
+			for _, text := range []string{"", "GET / HTTP/1.1\r\nHost:"} {
+				conn, err := (&net.Dialer{}).DialContext(context.WithoutCancel(t.Context()), "tcp4", back.Host)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = conn.Write([]byte(text))
+				conns = append(conns, conn)
+			}
+			get(t, back.String(), "")
+		}),
+	})
+	require.NoError(t, err)
+	<-done
+	for _, conn := range conns {
+		_, err := conn.Read(make([]byte, 1))
+		require.Error(t, err, "nothing is left open")
+		require.NoError(t, conn.Close())
 	}
 }
