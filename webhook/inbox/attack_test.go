@@ -2,6 +2,7 @@ package inbox_test
 
 import (
 	"context"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -148,4 +149,73 @@ func TestStepOfTheClockEndsNoLease(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is told to others is the same on each attempt and each replay.
+func TestIdempotencyKeyStays(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		keys := make(map[string]int)
+		in := newInbox(t, inbox.Config{Workers: 1, MaxAttempts: 3, Backoff: everySecond(), Handle: func(_ context.Context, d *inbox.Delivery) error {
+			keys[d.IdempotencyKey()]++
+			return errBroken
+		}})
+		put(t, in, event("a"))
+		stop := run(t, in)
+		time.Sleep(time.Minute)
+		for range 2 {
+			n, err := in.Replay(t.Context(), inbox.Filter{})
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+			n, err = in.Replay(t.Context(), inbox.Filter{})
+			require.NoError(t, err)
+			require.Zero(t, n, "it is on its way already")
+			time.Sleep(time.Minute)
+		}
+		stop()
+		require.Len(t, keys, 1)
+		for _, n := range keys {
+			require.Equal(t, 9, n)
+		}
+	})
+}
+
+// A copy is one for as long as the event is kept, whenever the old ones are
+// forgotten.
+func TestLateCopies(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		in := newInbox(t, inbox.Config{KeepDone: time.Hour, Handle: func(context.Context, *inbox.Delivery) error { return nil }})
+		put(t, in, event("a"))
+		stop := run(t, in)
+		defer stop()
+		for range 59 {
+			time.Sleep(time.Minute)
+			require.Equal(t, []inbox.Result{inbox.Duplicate}, put(t, in, event("a")))
+		}
+		time.Sleep(3 * time.Minute)
+		require.Equal(t, []inbox.Result{inbox.Stored}, put(t, in, event("a")))
+	})
+}
+
+// What has failed together does not come back together.
+func TestNoStormAfterAnOutage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		in := newInbox(t, inbox.Config{Handle: func(context.Context, *inbox.Delivery) error { return errBroken }})
+		for i := range 200 {
+			put(t, in, event(strconv.Itoa(i)))
+		}
+		stop := run(t, in)
+		synctest.Wait()
+		stop()
+		records, err := in.List(t.Context(), inbox.Filter{State: inbox.Pending, Limit: 1000})
+		require.NoError(t, err)
+		require.Len(t, records, 200)
+		tenths := make(map[time.Duration]int)
+		for _, r := range records {
+			tenths[time.Until(r.Due)/(100*time.Millisecond)]++
+		}
+		require.Greater(t, len(tenths), 15)
+		for _, n := range tenths {
+			require.Less(t, n, 40)
+		}
+	})
 }
