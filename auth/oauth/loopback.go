@@ -19,7 +19,8 @@ import (
 type LoopbackConfig struct {
 	Params
 	// Open shows the user the URL, mostly by starting a browser. Its error ends
-	// the login.
+	// the login. It must not wait for the browser to be closed: until it has
+	// returned neither the answer nor the end of ctx is noticed.
 	Open func(url string) error
 	// Port is the one to listen on, for servers that insist on a registered
 	// redirect URI to the letter. 0 means any that is free, which RFC 8252,
