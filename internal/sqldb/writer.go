@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -29,6 +30,8 @@ type Writer[T any] struct {
 
 	mu      sync.Mutex
 	queue   []*job[T]
+	alone   []*job[T] // those that want the session to themselves
+	turn    bool      // it is theirs
 	running bool
 	closed  bool
 
@@ -82,7 +85,18 @@ func (w *Writer[T]) wait(ctx context.Context, j *job[T]) error {
 	case err := <-j.done:
 		return err
 	case <-ctx.Done():
+		w.forget(j)
 		return context.Cause(ctx)
+	}
+}
+
+// forget drops what nobody waits for any more, and its memory, if its turn has
+// not come: that may be long if a transaction of the program goes on.
+func (w *Writer[T]) forget(j *job[T]) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if i := slices.Index(w.queue, j); i >= 0 {
+		w.queue = slices.Delete(w.queue, i, i+1)
 	}
 }
 
@@ -112,7 +126,11 @@ func (w *Writer[T]) enqueue(ctx context.Context, j *job[T]) error {
 	if w.closed {
 		return errClosed
 	}
-	w.queue = append(w.queue, j)
+	if j.alone != nil {
+		w.alone = append(w.alone, j)
+	} else {
+		w.queue = append(w.queue, j)
+	}
 	if !w.running {
 		w.running = true
 		go w.loop()
@@ -147,27 +165,29 @@ func (w *Writer[T]) loop() {
 	}
 }
 
-// next takes what is to be committed together, nil if there is nothing.
+// next takes what is to be committed together, nil if there is nothing. Those who
+// want the session to themselves take turns with all the others: behind a few of
+// them, each as long as a handler takes, leases would end that wait to be
+// extended.
 func (w *Writer[T]) next() []*job[T] {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.alone) > 0 && (w.turn || len(w.queue) == 0) {
+		batch := w.alone[:1:1]
+		w.alone, w.turn = w.alone[1:], false
+		return batch
+	}
 	n, size := 0, 0
 	for n < len(w.queue) && n < maxBatch && size < maxBatchBytes {
-		if w.queue[n].alone != nil && n > 0 {
-			break
-		}
 		size += w.queue[n].size
 		n++
-		if w.queue[n-1].alone != nil {
-			break
-		}
 	}
 	if n == 0 {
-		w.running, w.queue = false, nil
+		w.running, w.queue, w.alone = false, nil, nil
 		return nil
 	}
 	batch := w.queue[:n:n]
-	w.queue = w.queue[n:]
+	w.queue, w.turn = w.queue[n:], true
 	return batch
 }
 
