@@ -128,6 +128,7 @@ type upstream struct {
 	server quotaServer
 	begin  time.Time
 	skew   time.Duration // of its clock
+	most   time.Duration // of a way
 
 	mu        sync.Mutex
 	random    *rand.Rand
@@ -138,7 +139,7 @@ type upstream struct {
 
 func newUpstream(s quotaServer, seed uint64, skew time.Duration) *upstream {
 	u := &upstream{
-		server: s, begin: time.Now(), skew: skew,
+		server: s, begin: time.Now(), skew: skew, most: 400 * ms,
 		random: rand.New(rand.NewPCG(seed, 0)), perSecond: map[time.Duration]int{},
 	}
 	if f, ok := s.(*steadyWindow); ok {
@@ -147,7 +148,7 @@ func newUpstream(s quotaServer, seed uint64, skew time.Duration) *upstream {
 	return u
 }
 
-// RoundTrip takes from 20 to 400 ms each way.
+// RoundTrip takes 20 ms or more each way.
 func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := u.travel(req.Context()); err != nil {
 		return nil, err
@@ -158,7 +159,7 @@ func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (u *upstream) travel(ctx context.Context) error {
 	u.mu.Lock()
-	way := 20*ms + time.Duration(u.random.Int64N(int64(380*ms)))
+	way := 20*ms + time.Duration(u.random.Int64N(int64(u.most-20*ms)))
 	u.mu.Unlock()
 	select {
 	case <-time.After(way):

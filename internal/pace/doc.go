@@ -100,7 +100,8 @@
 // answers are slow and the quota is small, a part of the quota stays unused.
 //
 // A window of a second or two is not seen to slide, because resets are told in
-// whole seconds. About half of it is used.
+// whole seconds. What is spent of it is looked at by a single request from when its
+// reset was told to be. Servers that round down refuse some of these requests.
 //
 // All windows of a Pacer bind all of its requests. Which requests share a bucket
 // is for the caller to know. A quota of concurrent requests is none of its

@@ -1,6 +1,9 @@
 package pace
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Answer is what an answer says beside quotas.
 type Answer struct {
@@ -40,7 +43,7 @@ func (p *Pacer) Observe(now time.Duration, t *Ticket, quotas []Quota, a Answer) 
 	for i := range quotas {
 		var r report
 		if r.read(&quotas[i], t.sent, now, p.rules.config.Guard) {
-			t.reported = true
+			t.reported, r.refused = true, a.Throttled
 			changed = p.learn(&r, ours[r.id.unit]) || changed
 			if r.remaining >= 0 && r.remaining < max(1, t.cost[r.id.unit]) {
 				spent = true
@@ -52,8 +55,7 @@ func (p *Pacer) Observe(now time.Duration, t *Ticket, quotas []Quota, a Answer) 
 	}
 	if a.Throttled {
 		for i := range p.windows { // the refusal itself may say nothing of them
-			w := &p.windows[i]
-			spent = spent || w.remaining >= 0 && w.remaining < max(1, t.cost[w.id.unit])
+			spent = spent || p.windows[i].spentFor(t)
 		}
 		t.throttled = true
 		return p.throttle(now, t, a.RetryAfter, spent) || changed
@@ -142,8 +144,8 @@ func (p *Pacer) throttle(now time.Duration, t *Ticket, asked time.Duration, spen
 	if t.epoch == p.epoch {
 		p.epoch++
 		p.struck = now
-		if p.strikes == 0 {
-			p.row = now
+		if p.strikes == 0 || spent && p.served {
+			p.row = now // it has started anew since
 		}
 		p.strikes = min(p.strikes+1, maxStrikes)
 		switch {
@@ -151,7 +153,7 @@ func (p *Pacer) throttle(now time.Duration, t *Ticket, asked time.Duration, spen
 			// What was asked for before, or drawn, was not enough.
 			pause := p.backoff(p.strikes - 1)
 			if spent { // it comes back as a whole, and being late wastes all of it
-				pause = min(pause, max((now-p.row)/4, p.rules.config.Backoff))
+				pause = min(pause, max((now-p.row)/4, p.impatience(t)))
 			}
 			asked = max(asked, pause)
 		case asked == 0 && !spent:
@@ -167,6 +169,27 @@ func (p *Pacer) throttle(now time.Duration, t *Ticket, asked time.Duration, spen
 	p.resume = max(p.resume, now+min(asked, year))
 	p.ramp = 1
 	return p.held > before
+}
+
+// impatience is how long a pause may be at least though something is spent.
+func (p *Pacer) impatience(t *Ticket) time.Duration {
+	least := time.Duration(0)
+	for i := range p.windows {
+		w := &p.windows[i]
+		switch {
+		case !w.spentFor(t):
+		case w.brief():
+			least = max(least, w.look())
+		default:
+			return p.rules.config.Backoff
+		}
+	}
+	return cmp.Or(least, p.rules.config.Backoff)
+}
+
+// spentFor reports whether w has too little left for one like t.
+func (w *window) spentFor(t *Ticket) bool {
+	return w.remaining >= 0 && w.remaining < max(1, t.cost[w.id.unit])
 }
 
 // backoff draws a pause after n strikes: anywhere up to an end that doubles

@@ -131,6 +131,8 @@ func (p *Pacer) block(v *view, w *window, now time.Duration, need, lack float64)
 		}
 	case w.flows:
 		until = min(until, w.seen+max((w.to-w.seen)/10, c.Guard/4))
+	case w.brief():
+		until = min(until, w.dueAgain())
 	case !w.timed && w.length < 0:
 		// It may be a window of a second or of a day: what has lasted for a
 		// while will go on for a while.
@@ -157,7 +159,11 @@ func (p *Pacer) room(now, restart time.Duration) time.Duration {
 	}
 	waited := max(0, now-p.moved)
 	timeout := p.rules.config.ProbeTimeout
-	if float64(p.probes) < float64(max(1, p.ramp))*math.Exp2(float64(waited/timeout)) {
+	allowed := 1 // as long as nothing has been heard since, whatever was allowed before
+	if p.heard >= restart {
+		allowed = max(1, p.ramp)
+	}
+	if float64(p.probes) < float64(allowed)*math.Exp2(float64(waited/timeout)) {
 		return now
 	}
 	return now + timeout - waited%timeout

@@ -63,7 +63,10 @@ type report struct {
 	length                 time.Duration
 	sent, now              time.Duration // when its request went out, and its answer came
 	from, to               time.Duration // the reset lies between
+	due                    time.Duration // when to ask for the reset, if the server rounds up
+	blur                   time.Duration // how far the time until the reset may be from the truth
 	timed                  bool          // the answer said when
+	refused                bool          // the answer was a throttle
 	in                     time.Duration // the time until then, as it was told or is most likely
 }
 
@@ -118,13 +121,14 @@ func (r *report) readAmounts(used float64) {
 // readReset works out between which times the reset lies. The server counted
 // from a time between sent and now, and rounded.
 func (r *report) readReset(in, guard time.Duration) {
-	r.timed = in >= 0
+	r.timed, r.due = in >= 0, year
 	switch {
 	case r.timed:
 		if in%time.Second != 0 {
 			guard /= 4
 		}
 		r.from, r.to, r.in = r.sent+in-guard, r.now+in+guard, max(in, guard/4)
+		r.due, r.blur = r.sent+in, guard // who asks then comes as long after it as this one did
 	case r.fill > 0 && r.limit >= 0 && r.remaining >= 0:
 		full := time.Duration(min((r.limit-r.remaining)/r.fill, year.Seconds()) * float64(time.Second))
 		r.timed = true

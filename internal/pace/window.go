@@ -35,7 +35,6 @@ type window struct {
 	fill      float64
 	length    time.Duration
 	from, to  time.Duration
-	timed     bool
 	seen      time.Duration // when the last answer of this window came
 	shortest  time.Duration // the shortest time to a reset that an answer told of
 	longest   time.Duration // the longest
@@ -57,10 +56,12 @@ type window struct {
 	// flows is set for what is no fixed window: a token bucket, or a window
 	// that slides. There the latest answer is the best.
 	flows bool
+	timed bool  // an answer said when the reset is
 	moved uint8 // resets that moved before they could come, in a row
 	rises uint8 // rises of remaining that no reset explains, in a row
 
 	slide slide
+	short *short // nil of a window that was never short
 }
 
 // open makes w the first window of a quota.
@@ -99,6 +100,7 @@ func (w *window) replace(r *report) {
 	w.from, w.to, w.timed, w.seen = r.from, r.to, r.timed, r.now
 	w.slide.base = w.counted(r)
 	w.shortest, w.longest = min(w.shortest, r.in), max(w.longest, r.in)
+	w.clock(r)
 	w.find(r.sent)
 }
 
@@ -111,6 +113,9 @@ func (w *window) roll(r *report, jitter float64) {
 		w.flows = true
 	default:
 		w.moved, w.rises, w.flows = 0, 0, w.fill > 0
+	}
+	if w.short != nil {
+		w.short.lag -= w.short.lag / lagWindows
 	}
 	w.before = w.others(r.now, 0)
 	w.slewTo(r)
@@ -167,6 +172,9 @@ func (w *window) merge(r *report, jitter func() float64) bool {
 		w.narrow(r)
 	case w.flows || w.remaining < 0:
 		w.flow(r)
+	case w.restarted(r):
+		w.roll(r, jitter())
+		return true
 	case r.remaining > w.remaining && r.sent >= w.seen:
 		w.rise(r, jitter)
 	default:
@@ -212,6 +220,7 @@ func (w *window) rise(r *report, jitter func() float64) {
 // narrow takes the stricter of everything from r, which speaks of the same
 // window.
 func (w *window) narrow(r *report) {
+	w.clockAgain(r)
 	w.remaining = lesser(w.remaining, r.remaining)
 	w.limit = lesser(w.limit, r.limit)
 	if r.timed || !w.timed {
@@ -320,6 +329,10 @@ func (w *window) rate(now time.Duration, free, flying float64, mode Mode) float6
 		return w.politely(free, steady)
 	case !w.timed && w.length < 0:
 		return math.Inf(1)
+	}
+	if s := w.short; s != nil && s.blur >= w.span() && !w.flows {
+		// How much of its time is left is anybody's guess.
+		return w.politely(free, max(steady-w.others(now, flying), steady/2))
 	}
 	// The middle of the range is the best guess of the reset. Near it, or past
 	// it, what is left may go at a pace that still is none of panic. Others are
