@@ -42,7 +42,12 @@ func (l *Limiter) obey(t *turn, resp *http.Response, checked bool, asked time.Du
 	if asked == 0 && (checked || throttling(resp)) {
 		asked, _ = header.RetryAfter(resp.Header, time.Now)
 	}
-	l.hold(t.bucket, resp.StatusCode, asked)
+	switch {
+	case !t.strayed(resp):
+		l.hold(t.bucket, resp.StatusCode, asked)
+	case asked > 0:
+		l.elsewhere(resp, func(b *bucket) { l.hold(b, resp.StatusCode, asked) })
+	}
 	// A 503 that asks for nothing is trouble, not a limit.
 	return checked || asked > 0 || resp.StatusCode == http.StatusTooManyRequests
 }
@@ -134,7 +139,7 @@ func (s *Signal) everywhere() bool {
 // names one or the route has one, and else that of the key.
 func (l *Limiter) hearAll(t *turn, resp *http.Response, w *words, answer pace.Answer) {
 	if t.strayed(resp) {
-		l.hearElsewhere(t, resp, w, answer)
+		l.elsewhere(resp, func(b *bucket) { l.spread(b, resp, b.overhear(&t.need, w.quotas, answer)) })
 		return
 	}
 	part := t.bucket.partOf(l.route(t.req), w.signal.part())
@@ -163,14 +168,14 @@ func (t *turn) strayed(resp *http.Response) bool {
 	return final != nil && final != t.req && final.URL != nil && t.req.URL != nil && final.URL.Host != t.req.URL.Host
 }
 
-// hearElsewhere tells the bucket of the host that has answered.
-func (l *Limiter) hearElsewhere(t *turn, resp *http.Response, w *words, answer pace.Answer) {
+// elsewhere tells the bucket of the host that has answered.
+func (l *Limiter) elsewhere(resp *http.Response, tell func(*bucket)) {
 	if l.config.Key != nil || l.config.Credential != nil {
 		return // which are functions of requests that the caller makes
 	}
 	entry := l.buckets.Acquire(httpx.Origin(resp.Request), l.recently())
 	defer entry.Release()
-	l.spread(entry.Value(), resp, entry.Value().overhear(&t.need, w.quotas, answer))
+	tell(entry.Value())
 }
 
 // spread tells the hooks what an answer has changed.

@@ -175,18 +175,26 @@ func TestClocksOfOthers(t *testing.T) {
 // has answered.
 func TestAnswerOfAnotherHost(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(t, ratelimit.Config{})
-		s := rttest.NewScript(rttest.Step{Status: 429, Header: []string{"Retry-After", "60"}}, rttest.Step{})
-		following := rttest.Func(func(req *http.Request) (*http.Response, error) {
-			if strings.HasPrefix(req.URL.Host, "api.") {
-				req = req.Clone(req.Context())
-				req.URL.Host = "files.example.com"
-			}
-			return s.RoundTrip(req)
+	for name, config := range map[string]ratelimit.Config{"quotas": {}, "Retry-After alone": {IgnoreQuotas: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { answerOfAnotherHost(t, config) })
 		})
-		require.Zero(t, took(t, l, following, api))
-		require.Zero(t, took(t, l, s, api), "the host that was asked is free")
-		require.Equal(t, time.Minute, took(t, l, s, "https://files.example.com/"))
+	}
+}
+
+func answerOfAnotherHost(t *testing.T, config ratelimit.Config) {
+	t.Helper()
+	l := newLimiter(t, config)
+	s := rttest.NewScript(rttest.Step{Status: 429, Header: []string{"Retry-After", "60"}}, rttest.Step{})
+	following := rttest.Func(func(req *http.Request) (*http.Response, error) {
+		if strings.HasPrefix(req.URL.Host, "api.") {
+			req = req.Clone(req.Context())
+			req.URL.Host = "files.example.com"
+		}
+		return s.RoundTrip(req)
 	})
+	require.Zero(t, took(t, l, following, api))
+	require.Zero(t, took(t, l, s, api), "the host that was asked is free")
+	require.Equal(t, time.Minute, took(t, l, s, "https://files.example.com/"))
 }
