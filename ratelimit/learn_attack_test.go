@@ -198,3 +198,88 @@ func answerOfAnotherHost(t *testing.T, config ratelimit.Config) {
 	require.Zero(t, took(t, l, s, api), "the host that was asked is free")
 	require.Equal(t, time.Minute, took(t, l, s, "https://files.example.com/"))
 }
+
+// Others use the same quota: what they take is gone at once, however much.
+func TestRemainingFallsByMoreThanWasSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{Pace: ratelimit.Burst})
+		s := rttest.NewScript(tells(100, 99, 60), tells(100, 1, 59), rttest.Step{})
+		for range 2 {
+			require.Zero(t, took(t, l, s, api))
+		}
+		require.InDelta(t, 1, l.Snapshot()[0].Server.Quotas[0].Remaining, 0)
+		require.Zero(t, took(t, l, s, api), "the last one")
+		require.InDelta(t, 60, took(t, l, s, api).Seconds(), 1.5, "the reset")
+	})
+}
+
+// A limit that falls counts at once, and one that grows from the next window on.
+func TestLimitChangesInMidWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{Pace: ratelimit.Burst})
+		quota := func() ratelimit.Quota { return l.Snapshot()[0].Server.Quotas[0] }
+		s := rttest.NewScript(tells(100, 50, 60), tells(20, 5, 60), tells(1000, 900, 60), tells(1000, 900, 60))
+		took(t, l, s, api)
+		took(t, l, s, api)
+		require.InDelta(t, 20, quota().Limit, 0)
+		require.InDelta(t, 5, quota().Remaining, 0)
+		took(t, l, s, api)
+		require.InDelta(t, 20, quota().Limit, 0)
+		require.InDelta(t, 5, quota().Remaining, 0)
+		time.Sleep(2 * time.Minute)
+		took(t, l, s, api)
+		require.InDelta(t, 200, quota().Limit, 0, "twice the largest that was believed")
+	})
+}
+
+// Our own clock may step between two answers. Where the server tells its Date, that
+// is no matter; where it does not, nobody waits for longer than the cap.
+func TestOwnClockSteps(t *testing.T) {
+	t.Parallel()
+	at := func(clock time.Time, dated bool, remaining string) rttest.Step {
+		s := rttest.Step{Header: []string{
+			"X-RateLimit-Limit", "10", "X-RateLimit-Remaining", remaining,
+			"X-RateLimit-Reset", strconv.FormatInt(clock.Add(30*time.Second).Unix(), 10),
+		}}
+		if dated {
+			s.Header = append(s.Header, "Date", clock.UTC().Format(http.TimeFormat))
+		}
+		return s
+	}
+	for name, tt := range map[string]struct {
+		step  time.Duration
+		dated bool
+		want  time.Duration
+	}{
+		"back, Date":       {-time.Hour, true, 31 * time.Second},
+		"forward, Date":    {time.Hour, true, 31 * time.Second},
+		"back, no Date":    {-time.Hour, false, ratelimit.DefaultMaxRetryAfter},
+		"forward, no Date": {time.Hour, false, time.Second},
+		"no step, no Date": {0, false, 31 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(3 * 366 * 24 * time.Hour) // to a Unix time of ten digits
+				l := newLimiter(t, ratelimit.Config{})
+				now := time.Now()
+				// What a step of ours changes is how the clock of the server looks.
+				s := rttest.NewScript(at(now, tt.dated, "5"), at(now.Add(-tt.step), tt.dated, "0"), rttest.Step{})
+				took(t, l, s, api)
+				took(t, l, s, api)
+				begin := time.Now()
+				for {
+					_, err := get(t, l, s, api)
+					if err == nil {
+						break
+					}
+					require.ErrorIs(t, err, ratelimit.ErrLimited)
+					time.Sleep(time.Second)
+				}
+				require.InDelta(t, tt.want.Seconds(), time.Since(begin).Seconds(), 2)
+			})
+		})
+	}
+}
