@@ -20,6 +20,7 @@ import (
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8) {
+		outages := seed%2 == 0
 		synctest.Test(t, func(t *testing.T) {
 			const rate, burst, replicas = 100, 40, 3
 			f := newFake()
@@ -59,7 +60,7 @@ func TestChaos(t *testing.T) {
 						case 1:
 							limiter.Publish("key", random.IntN(50), time.Duration(random.IntN(500))*ms)
 						case 2, 3:
-							f.set(random.IntN(3) == 0)
+							f.set(outages && random.IntN(3) == 0)
 						}
 						time.Sleep(time.Duration(random.IntN(20)) * ms)
 					}
@@ -69,7 +70,11 @@ func TestChaos(t *testing.T) {
 			f.set(false)
 			time.Sleep(5 * time.Second)
 			require.Positive(t, sent.count())
-			require.LessOrEqual(t, sent.busiest(time.Second), rate+burst+replicas*burst/4)
+			bound := rate + burst + replicas*burst/4
+			if outages {
+				bound += rate * 8 / 10 // the local shares of those who have not noticed that Redis is back
+			}
+			require.LessOrEqual(t, sent.busiest(time.Second), bound)
 			for _, l := range limiters {
 				s := l.Snapshot()
 				require.Zero(t, s.Buckets[0].Queued)

@@ -98,6 +98,10 @@
 // while others still take their shares. If Redis has lost its memory, a replica
 // that was idle during the outage begins with a new burst.
 //
+// A Redis that comes and goes by the second is not the same for all replicas:
+// some lease while others take their shares. As long as that goes on, the shares
+// come on top of what is guaranteed, 0.8×Rate at most.
+//
 // # Choosing Burst and Rate
 //
 // The number of calls of Redis for a request is one by the size of a lease. Four
