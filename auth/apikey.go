@@ -219,6 +219,7 @@ func setParameter(query, name, value string) string {
 
 // setCookie replaces the cookies of that name.
 func setCookie(h http.Header, name, value string) {
+	const space = " \t\r\n" // what net/http trims when it reads them
 	var lines, pairs []string
 	for other, values := range h {
 		if sameField(other, "Cookie") {
@@ -227,8 +228,8 @@ func setCookie(h http.Header, name, value string) {
 	}
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
-			pair = strings.Trim(pair, " \t")
-			if n, _, _ := strings.Cut(pair, "="); pair != "" && strings.Trim(n, " \t") != name {
+			pair = strings.Trim(pair, space)
+			if n, _, _ := strings.Cut(pair, "="); pair != "" && strings.Trim(n, space) != name {
 				pairs = append(pairs, pair)
 			}
 		}

@@ -38,7 +38,11 @@ func FuzzQueryKey(f *testing.F) {
 // A key in a cookie is there once, and can be read back.
 func FuzzCookieKey(f *testing.F) {
 	f.Add("sid", "value", "a=1; sid=2;b ; sid")
+	f.Add("sid", "value", "sid\n=1; \r\nsid=2")
 	f.Fuzz(func(t *testing.T, name, value, cookies string) {
+		if strings.Count(cookies, ";") > 1000 {
+			return // net/http reads none of them
+		}
 		a, err := auth.APIKey(auth.KeyConfig{Place: auth.InCookie, Name: name, Keys: pair(value, "")})
 		if err != nil {
 			return
