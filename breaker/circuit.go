@@ -3,6 +3,7 @@ package breaker
 import (
 	"fmt"
 	"math"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,7 +62,7 @@ func (c *circuit) roll(now, width time.Duration) int {
 // count counts a call that ended at the time now while the circuit was closed,
 // and opens the circuit if a rule says so. It reports whether Trip has to be
 // asked about the counts.
-func (c *circuit) count(o *outcome, v Verdict, now, wait time.Duration) (n Counts, ask bool) {
+func (c *circuit) count(o *outcome, v Verdict, now time.Duration, fields http.Header) (n Counts, ask bool) {
 	config := &o.breaker.config
 	slow := o.slow(now)
 	c.mu.Lock()
@@ -87,7 +88,7 @@ func (c *circuit) count(o *outcome, v Verdict, now, wait time.Duration) (n Count
 	}
 	n = c.counts()
 	if reason := config.tripped(n, v, slow); reason != "" {
-		t.open(reason, wait)
+		t.open(reason, fields)
 		return n, false
 	}
 	return n, config.Trip != nil
@@ -131,11 +132,11 @@ func (c *circuit) counts() (n Counts) {
 
 // tripIfAsked opens the circuit because Config.Trip wants it so, unless it has
 // changed while Trip thought.
-func (c *circuit) tripIfAsked(o *outcome, wait time.Duration) {
+func (c *circuit) tripIfAsked(o *outcome, fields http.Header) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if t := c.trouble.Load(); t.phase() == o.phase {
-		t.open("Config.Trip", wait)
+		t.open("Config.Trip", fields)
 	}
 }
 

@@ -21,7 +21,7 @@ func (b *Breaker) Do(ctx context.Context, key string, fn func(context.Context) e
 		return b.refuse(refused)
 	}
 	verdict := Neither // until fn is called
-	defer func() { out.report(verdict, 0) }()
+	defer func() { out.report(verdict, nil) }()
 	entry.Value().tell()
 	verdict = Failure // unless it returns
 	err := fn(ctx)

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/header"
 	"github.com/holdfast-go/holdfast/internal/httpx"
 	"github.com/holdfast-go/holdfast/internal/keyed"
 )
@@ -54,7 +53,7 @@ func (o *outcome) expire() {
 	if !p.answered.Load() {
 		o.giveUpPlace()
 	} else if p.reported.CompareAndSwap(false, true) {
-		o.endProbe(Success, 0, "")
+		o.endProbe(Success, nil, "")
 	}
 }
 
@@ -69,20 +68,21 @@ func (o *outcome) giveUpPlace() {
 	}
 }
 
-// report tells the circuit how the call went, and for how long an answer that
-// failed wants to be left alone. Then it tells the hook.
-func (o *outcome) report(v Verdict, wait time.Duration) {
+// report tells the circuit how the call went. If it opens because of that, the
+// fields of an answer that failed, nil if there was none, say for how long at
+// least. Then it tells the hook.
+func (o *outcome) report(v Verdict, fields http.Header) {
 	switch {
 	case o.probe != nil:
 		if !o.probe.reported.CompareAndSwap(false, true) {
 			return
 		}
 		o.probe.timer.Stop()
-		o.endProbe(v, wait, "a probe failed")
+		o.endProbe(v, fields, "a probe failed")
 	case v != Neither:
 		c := o.entry.Value()
-		if n, ask := c.count(o, v, o.breaker.now(), wait); ask && o.breaker.config.Trip(n) {
-			c.tripIfAsked(o, wait)
+		if n, ask := c.count(o, v, o.breaker.now(), fields); ask && o.breaker.config.Trip(n) {
+			c.tripIfAsked(o, fields)
 		}
 	}
 	o.entry.Value().tell()
@@ -90,7 +90,7 @@ func (o *outcome) report(v Verdict, wait time.Duration) {
 
 // endProbe tells the machine how a probe went, unless the circuit has changed
 // since: the machine would take no notice of the result then, but of the time.
-func (o *outcome) endProbe(v Verdict, wait time.Duration, reason string) {
+func (o *outcome) endProbe(v Verdict, fields http.Header, reason string) {
 	c := o.entry.Value()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,7 +101,7 @@ func (o *outcome) endProbe(v Verdict, wait time.Duration, reason string) {
 	if v == Success && o.breaker.config.SlowRatio > 0 && o.slow(o.breaker.now()) {
 		v, reason = Failure, "a probe was slow"
 	}
-	t.reason, t.asked = reason, wait
+	t.say(reason, fields)
 	switch v {
 	case Success:
 		o.probe.done(nil)
@@ -120,19 +120,12 @@ func (o *outcome) slow(now time.Duration) bool {
 	return limit > 0 && now-o.started >= limit
 }
 
-// reportAnswer is report for an answer that counts as a failure. If it opens
-// the circuit, its Retry-After says for how long at least.
-func (o *outcome) reportAnswer(resp *http.Response) {
-	wait, _ := header.RetryAfter(resp.Header, time.Now)
-	o.report(Failure, wait)
-}
-
 // answered notes that a good answer has come, whose body the caller now reads.
 func (o *outcome) answered() {
 	if p := o.probe; p != nil {
 		p.answered.Store(true)
 		if p.overdue.Load() {
-			o.report(Success, 0)
+			o.report(Success, nil)
 		}
 	}
 }
@@ -143,7 +136,7 @@ func (o outcome) End(err error) {
 	if err != nil {
 		v = o.blame(err)
 	}
-	o.report(v, 0)
+	o.report(v, nil)
 }
 
 // blame decides whose fault an error is: the upstream's, or nobody's that

@@ -29,7 +29,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	switch {
 	case t.breaker.failed(resp):
 		call.settled = true
-		call.outcome.reportAnswer(resp)
+		call.outcome.report(Failure, resp.Header)
 	case resp.StatusCode == http.StatusSwitchingProtocols || !httpx.HasBody(resp):
 		// What becomes of an upgraded connection is no answer to this call.
 		call.settle(Success)
@@ -92,7 +92,7 @@ func (p *passage) enter() error {
 // settle reports the result of the call.
 func (p *passage) settle(v Verdict) {
 	p.settled = true
-	p.outcome.report(v, 0)
+	p.outcome.report(v, nil)
 }
 
 // leave gives back what the call holds.
@@ -109,8 +109,8 @@ func (p *passage) leave() {
 	switch {
 	case p.settled || !p.admitted:
 	case p.sent: // the transport or a callback panicked, or ended the goroutine
-		p.outcome.report(Failure, 0)
+		p.outcome.report(Failure, nil)
 	default:
-		p.outcome.report(Neither, 0)
+		p.outcome.report(Neither, nil)
 	}
 }

@@ -3,11 +3,13 @@ package breaker
 import (
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
 
+	"github.com/holdfast-go/holdfast/internal/header"
 	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
@@ -94,9 +96,17 @@ func (t *trouble) count(bucket int, v Verdict, slow bool) {
 	}
 }
 
+// say notes why the circuit is about to change, and for how long the answer
+// with those fields wants to be left alone. Most failures change nothing, and
+// nobody has to read theirs.
+func (t *trouble) say(reason string, fields http.Header) {
+	t.reason = reason
+	t.asked, _ = header.RetryAfter(fields, time.Now)
+}
+
 // open opens the closed circuit.
-func (t *trouble) open(reason string, wait time.Duration) {
-	t.reason, t.asked = reason, wait
+func (t *trouble) open(reason string, fields http.Header) {
+	t.say(reason, fields)
 	if done, err := t.machine.Allow(); err == nil {
 		done(errFailure)
 	}
