@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ type check struct {
 	candidates []candidate
 	timestamp  string // as it came
 	signedAt   time.Time
-	clock      time.Time // when it was last asked, see now
+	clock      time.Time // when it was last asked, see age
 	item       string    // what Timestamp.Item found
 	id         string    // as it came, if it is in the header
 	urls       []string  // the URL that may have been signed
@@ -307,10 +308,7 @@ func (c *check) checkTime(at time.Time) error {
 			return e.refuse(ErrMalformed, badTimestamp)
 		}
 	}
-	if at.IsZero() {
-		at = c.now()
-	}
-	age := at.Sub(c.signedAt)
+	age := c.age(at)
 	switch {
 	case e.maxAge >= 0 && age > e.maxAge:
 		return &Error{Scheme: e.scheme.Name, Reason: ErrTooOld, Skew: age}
@@ -323,15 +321,27 @@ func (c *check) checkTime(at time.Time) error {
 // clockInterval is how long a change of the system's clock may go unseen.
 const clockInterval = 100 * time.Millisecond
 
-// now is time.Now, which reads two clocks, for half of its price: between two
-// requests that follow each other at once only the monotonic one is read.
-func (c *check) now() time.Time {
-	if d := time.Since(c.clock); d >= 0 && d < clockInterval {
-		return c.clock.Add(d)
+// age is how old the signature is at that time, now if it is zero. For the
+// present it reads one clock where time.Now reads two, if the last request came
+// a moment ago.
+func (c *check) age(at time.Time) time.Duration {
+	if !at.IsZero() {
+		return at.Sub(c.signedAt)
 	}
-	c.clock = time.Now()
-	return c.clock
+	since := time.Since(c.clock)
+	if since < 0 || since >= clockInterval {
+		c.clock, since = time.Now(), 0
+	}
+	// Times have few enough digits for the first difference; see parseTime.
+	seconds := c.clock.Unix() - c.signedAt.Unix()
+	if seconds < -maxSeconds || seconds > maxSeconds {
+		return c.clock.Sub(c.signedAt)
+	}
+	return time.Duration(seconds*1e9+int64(c.clock.Nanosecond()-c.signedAt.Nanosecond())) + since
 }
+
+// maxSeconds is how far apart times can be whose difference is a Duration.
+const maxSeconds = math.MaxInt64/1_000_000_000 - 1
 
 const badTimestamp = "the timestamp is missing, or not in the provider's form"
 

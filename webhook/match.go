@@ -207,11 +207,16 @@ func (c *check) writeTo(h hash.Hash) {
 		case constantPart:
 			buf = append(buf, p.text...)
 		case bodyPart:
+			rest := c.body
 			if len(buf) > 0 {
+				// Up to the end of a block, so that the hash need not put its
+				// blocks together.
+				n := min(-len(buf)&(sha256.BlockSize-1), len(rest))
+				buf = append(buf, rest[:n]...)
 				h.Write(buf)
-				buf = buf[:0]
+				buf, rest = buf[:0], rest[n:]
 			}
-			h.Write(c.body)
+			h.Write(rest)
 		default:
 			buf = c.appendPart(buf, p)
 		}

@@ -299,6 +299,11 @@ func TestVerifierClock(t *testing.T) {
 		})
 	}
 	run(t)
+	// A time so far away that no Duration comes there.
+	far, err := s.Request(hookURL, []byte("{}"), time.Unix(999_999_999_999, 0))
+	require.NoError(t, err)
+	_, err = v.Verify(far, []byte("{}"))
+	require.ErrorIs(t, err, webhook.ErrTooNew)
 	// The same verifier under the clock of the system, and again in a bubble.
 	req, err := s.Request(hookURL, []byte("{}"), time.Now())
 	require.NoError(t, err)
