@@ -64,12 +64,16 @@ type worker struct {
 // caused it. So those that come back from one are handled alone, one at a time:
 // otherwise a poisonous event would take its neighbours with it, again and
 // again, until all of them are Dead.
+//
+// What it was woken for may be due by the clock of the process that has stored
+// it and not yet by its own. So it looks once more when it must be.
 func (w *worker) dispatch(ctx, handlers context.Context) {
-	alone := false
+	alone, extra := false, false
+	var poll, due time.Time
 	timer := time.NewTimer(w.in.config.Poll)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		limit := w.free(alone)
+		looked, limit := time.Now(), w.free(alone)
 		var claims []Claim
 		var err error
 		if limit > 0 {
@@ -94,12 +98,22 @@ func (w *worker) dispatch(ctx, handlers context.Context) {
 		if len(claims) > 0 && w.free(alone) > 0 {
 			continue
 		}
-		timer.Reset(w.in.config.Poll)
+		if !extra {
+			poll = time.Now().Add(w.in.config.Poll)
+		}
+		next := poll
+		if looked.Before(due) && due.Before(next) {
+			next = due
+		}
+		timer.Reset(time.Until(next))
+		extra = false
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
+			extra = next.Before(poll)
 		case <-freed:
 		case <-wake:
+			due = time.Now().Add(w.in.clock.lag())
 		}
 	}
 }

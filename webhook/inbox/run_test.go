@@ -127,7 +127,7 @@ func TestFailures(t *testing.T) {
 		"a schedule out of range": {
 			config: inbox.Config{MaxAttempts: 2, Backoff: func() backoff.BackOff { return &backoff.ConstantBackOff{Interval: -5} }},
 			handle: func(context.Context, int) error { return errBroken },
-			want:   []string{"0s retry a 1/0: broken", "1s dead a 2/0: broken"},
+			want:   []string{"0s retry a 1/0: broken", "6ms dead a 2/0: broken"},
 		},
 		"panics": {
 			config: inbox.Config{MaxAttempts: 3},
@@ -414,4 +414,35 @@ func (c *claimCounter) Claim(ctx context.Context, now, until time.Time, limit in
 func (c *claimCounter) Finish(ctx context.Context, now time.Time, token inbox.Token, o inbox.Outcome) error {
 	c.claimed.Add(-1)
 	return c.Store.Finish(ctx, now, token, o)
+}
+
+// far is a store whose answers are on their way for a while.
+type far struct {
+	inbox.Store
+	away time.Duration
+}
+
+func (f far) Now(ctx context.Context) (time.Time, error) {
+	now, err := f.Store.Now(ctx)
+	time.Sleep(f.away)
+	return now, err
+}
+
+// A worker whose clock is behind that of the process that has stored an event
+// does not leave it to the next poll, and polls when it would have.
+func TestRunBehindTheNotification(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store, j := inbox.NewMemory(), newJournal()
+		c := inbox.Config{Store: far{store, 300 * time.Millisecond}, Poll: 10 * time.Second, Hooks: j.hooks()}
+		c.Handle = func(context.Context, *inbox.Delivery) error { return nil }
+		worker, receiver := newInbox(t, c), newInbox(t, inbox.Config{Store: store})
+		defer run(t, worker)()
+		time.Sleep(5 * time.Second)
+		put(t, receiver, event("a"))
+		worker.Wake()
+		time.Sleep(2 * time.Second)
+		put(t, receiver, event("not told of"))
+		time.Sleep(time.Hour)
+		require.Equal(t, []string{"5.306s done a 1/0", "15s done not told of 1/0"}, j.all())
+	})
 }
