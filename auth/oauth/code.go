@@ -34,6 +34,9 @@ type CodeLogin struct {
 	RedirectURI string
 	// Scopes are those asked for.
 	Scopes []string
+	// Resources are those asked for. The request for the token names them again
+	// (RFC 8707, section 2.2).
+	Resources []string
 }
 
 // StartCode begins a login. Nothing is sent; the browser has to go to the URL of
@@ -50,11 +53,13 @@ func (c *Client) StartCode(p CodeConfig) (*CodeLogin, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	own := p.clone()
 	login := &CodeLogin{
 		State:       rand.Text(),
 		Verifier:    auth.NewSecret(newVerifier()),
 		RedirectURI: p.RedirectURI,
-		Scopes:      p.clone().Scopes,
+		Scopes:      own.Scopes,
+		Resources:   own.Resources,
 	}
 	u, err := url.Parse(c.config.Endpoints.Authorization)
 	if err != nil {
@@ -107,12 +112,11 @@ func (c *Client) FinishCode(ctx context.Context, login *CodeLogin, answer url.Va
 	if err != nil {
 		return nil, err
 	}
-	form := url.Values{
-		"grant_type":    {"authorization_code"},
-		"code":          {code},
-		"redirect_uri":  {login.RedirectURI},
-		"code_verifier": {login.Verifier.Reveal()},
-	}
+	form := Params{Resources: login.Resources}.values()
+	form.Set("grant_type", "authorization_code")
+	form.Set("code", code)
+	form.Set("redirect_uri", login.RedirectURI)
+	form.Set("code_verifier", login.Verifier.Reveal())
 	a, err := c.post(ctx, call{url: c.config.Endpoints.Token, form: fixed(form)})
 	if err != nil {
 		return nil, err

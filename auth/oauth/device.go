@@ -35,7 +35,7 @@ type DeviceLogin struct {
 	Expiry time.Time
 
 	client   *Client
-	scopes   []string
+	params   Params
 	code     auth.Secret
 	interval time.Duration
 }
@@ -73,7 +73,7 @@ func (c *Client) StartDevice(ctx context.Context, p Params) (*DeviceLogin, error
 	}
 	login := &DeviceLogin{
 		UserCode: user, VerificationURI: uri, VerificationURIComplete: complete,
-		client: c, scopes: p.clone().Scopes, code: auth.NewSecret(code),
+		client: c, params: p.clone(), code: auth.NewSecret(code),
 		interval: min(o.seconds("interval"), maxInterval),
 	}
 	if login.interval == 0 {
@@ -145,17 +145,14 @@ func (*DeviceLogin) ended(cause error) error {
 
 // poll asks once.
 func (d *DeviceLogin) poll(ctx context.Context) (*auth.Token, error) {
-	a, err := d.client.post(ctx, call{
-		url: d.client.config.Endpoints.Token,
-		form: fixed(url.Values{
-			"grant_type":  {"urn:ietf:params:oauth:grant-type:device_code"},
-			"device_code": {d.code.Reveal()},
-		}),
-	})
+	form := Params{Resources: d.params.Resources}.values()
+	form.Set("grant_type", "urn:ietf:params:oauth:grant-type:device_code")
+	form.Set("device_code", d.code.Reveal())
+	a, err := d.client.post(ctx, call{url: d.client.config.Endpoints.Token, form: fixed(form)})
 	if err != nil {
 		return nil, err
 	}
-	return a.token(d.scopes)
+	return a.token(d.params.Scopes)
 }
 
 // sleep waits for d, and returns the cause if ctx ends before.

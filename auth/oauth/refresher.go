@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +26,10 @@ type RefreshConfig struct {
 	// Scopes, when given, are asked for in place of all that were granted. They
 	// must be among those.
 	Scopes []string
+	// Resources are the URIs of the services that the access tokens are for
+	// (RFC 8707, section 2.2): those of the login, or some of them. A server that
+	// knows resources may make tokens for another service without.
+	Resources []string
 	// Timeout is the time that one refresh may take, with the wait for the lock.
 	// 0 means [DefaultRefreshTimeout]. The Timeout of an auth.Cache in front
 	// ends the waiting, not the refresh.
@@ -78,7 +82,7 @@ type Refresher struct {
 // Refresher checks r and makes a Refresher of it. Its error joins one error for
 // each field that is wrong. Close must be called if its Store may fail.
 func (c *Client) Refresher(r RefreshConfig) (*Refresher, error) {
-	errs := []error{Params{Scopes: r.Scopes}.check()}
+	errs := []error{Params{Scopes: r.Scopes, Resources: r.Resources}.check()}
 	if r.Key == "" {
 		errs = append(errs, errors.New("oauth: RefreshConfig.Key is empty"))
 	}
@@ -97,7 +101,7 @@ func (c *Client) Refresher(r RefreshConfig) (*Refresher, error) {
 	if r.Store == nil {
 		r.Store = new(MemoryStore)
 	}
-	r.Scopes = Params{Scopes: r.Scopes}.clone().Scopes
+	r.Scopes, r.Resources = slices.Clone(r.Scopes), slices.Clone(r.Resources)
 	return &Refresher{
 		client:  c,
 		config:  r,
@@ -281,11 +285,12 @@ func (r *Refresher) refused(t *auth.Token) error {
 
 // ask sends the refresh token, and reports whether the answer was lost.
 func (r *Refresher) ask(ctx context.Context, from *auth.Token) (t *auth.Token, lost bool, err error) {
-	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {from.RefreshToken.Reveal()}}
+	form := Params{Scopes: r.config.Scopes, Resources: r.config.Resources}.values()
+	form.Set("grant_type", "refresh_token")
+	form.Set("refresh_token", from.RefreshToken.Reveal())
 	scopes := from.Scopes
 	if len(r.config.Scopes) > 0 {
 		scopes = r.config.Scopes
-		form.Set("scope", Params{Scopes: scopes}.values().Get("scope"))
 	}
 	ctx = context.WithValue(ctx, lostKey{}, &lost)
 	a, err := r.client.post(ctx, call{url: r.client.config.Endpoints.Token, repeat: whenAnswered, form: fixed(form)})
