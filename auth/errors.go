@@ -111,9 +111,10 @@ func (e *TokenError) Unwrap() error {
 }
 
 // reauthCodes are the error codes that only the user can make go away: of RFC
-// 6749, section 5.2, and of OpenID Connect Core, section 3.1.2.6.
+// 6749, section 5.2, of RFC 8628, section 3.5, and of OpenID Connect Core,
+// section 3.1.2.6.
 var reauthCodes = []string{
-	"invalid_grant", "interaction_required", "login_required", "account_selection_required", "consent_required",
+	"invalid_grant", "expired_token", "interaction_required", "login_required", "account_selection_required", "consent_required",
 }
 
 // Is makes errors.Is(err, ErrReauthRequired) true for the error codes that only

@@ -60,6 +60,9 @@ func (c *Client) StartDevice(ctx context.Context, p Params) (*DeviceLogin, error
 	code, okCode := o.text("device_code")
 	user, okUser := o.text("user_code")
 	uri, okURI := o.text("verification_uri")
+	if uri == "" && okURI {
+		uri, okURI = o.text("verification_url") // as Google has it
+	}
 	complete, okComplete := o.text("verification_uri_complete")
 	switch {
 	case !okCode || code == "" || !visible(code, ' '):
@@ -117,18 +120,21 @@ func (d *DeviceLogin) Wait(ctx context.Context) (*auth.Token, error) {
 			return nil, d.ended(context.Cause(ctx))
 		}
 		e, ok := errors.AsType[*auth.TokenError](err)
-		if !ok || e.Kind != auth.Transient {
+		switch {
+		case !ok:
 			return nil, err
-		}
-		switch e.Code {
-		case "authorization_pending":
+		// These two are known by their codes alone: GitHub sends them with a
+		// status of 200, Google with 428 and 403.
+		case e.Code == "authorization_pending":
 			pause = interval
-		case "slow_down":
+		case e.Code == "slow_down":
 			interval = min(interval+slowDown, maxInterval)
 			pause = max(interval, e.Wait)
-		default:
+		case e.Kind == auth.Transient:
 			// Section 3.5: each time twice as long as before.
 			pause = max(min(2*pause, maxInterval), interval, e.Wait)
+		default:
+			return nil, err
 		}
 	}
 }

@@ -1,12 +1,14 @@
 package oauth_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -74,6 +76,81 @@ func (p *provider) client(t testing.TB, e oauth.Endpoints) *oauth.Client {
 	})
 }
 
+// GitHub polls with 200 for everything, Google has statuses of its own and another
+// name for where to go.
+func TestProvidersDeviceLogins(t *testing.T) {
+	t.Parallel()
+	const good = `{"access_token":"a","token_type":"bearer","scope":"repo"}`
+	for name, test := range map[string]struct {
+		device reply
+		polls  []reply
+		uri    string
+		took   time.Duration
+		code   string // of the error
+		reauth bool
+	}{
+		"GitHub": {
+			device: reply{body: `{"device_code":"d","user_code":"WDJB-MJHT","verification_uri":"https://github.com/login/device","expires_in":899,"interval":5}`, contentType: "application/json; charset=utf-8"},
+			polls: []reply{
+				{body: `{"error":"authorization_pending","error_description":"The authorization request is still pending."}`},
+				{body: `{"error":"slow_down","error_description":"Too many requests","interval":10}`},
+				{body: `{"error":"authorization_pending"}`},
+				{body: good},
+			},
+			uri:  "https://github.com/login/device",
+			took: 5*time.Second + 5*time.Second + 10*time.Second + 10*time.Second,
+		},
+		"GitHub, refused": {
+			device: reply{body: `{"device_code":"d","user_code":"u","verification_uri":"https://github.com/login/device"}`},
+			polls:  []reply{{body: `{"error":"authorization_pending"}`}, {body: `{"error":"access_denied"}`}},
+			uri:    "https://github.com/login/device", took: 10 * time.Second, code: "access_denied",
+		},
+		"Google": {
+			device: reply{body: `{"device_code":"4/4-GM","user_code":"GQVQ-JKEC","verification_url":"https://www.google.com/device","expires_in":1800,"interval":5}`},
+			polls: []reply{
+				{status: 428, body: `{"error":"authorization_pending","error_description":"Precondition Required"}`},
+				{status: 403, body: `{"error":"slow_down","error_description":"Forbidden"}`},
+				{body: good},
+			},
+			uri:  "https://www.google.com/device",
+			took: 5*time.Second + 5*time.Second + 10*time.Second,
+		},
+		"Entra": {
+			device: reply{body: `{"device_code":"d","user_code":"u","verification_uri":"https://microsoft.com/devicelogin","expires_in":"900","interval":"5","message":"To sign in…"}`},
+			polls: []reply{
+				{status: 400, body: `{"error":"authorization_pending"}`},
+				{status: 400, body: `{"error":"authorization_declined"}`},
+			},
+			uri: "https://microsoft.com/devicelogin", took: 10 * time.Second, code: "authorization_declined",
+		},
+		"Okta, too late": {
+			device: reply{body: `{"device_code":"d","user_code":"u","verification_uri":"https://x.okta.com/activate","expires_in":600,"interval":5}`},
+			polls:  []reply{{status: 400, body: `{"error":"authorization_pending"}`}, {status: 400, body: `{"error":"expired_token"}`}},
+			uri:    "https://x.okta.com/activate", took: 10 * time.Second, code: "expired_token", reauth: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := &provider{replies: map[string][]reply{"/device": {test.device}, "/token": test.polls}}
+				client := p.client(t, oauth.Endpoints{Token: "https://as.example/token", Device: "https://as.example/device"})
+				login, err := client.StartDevice(t.Context(), oauth.Params{})
+				require.NoError(t, err)
+				require.Equal(t, test.uri, login.VerificationURI)
+				start := time.Now()
+				_, err = login.Wait(t.Context())
+				require.Equal(t, test.took, time.Since(start))
+				if test.code == "" {
+					require.NoError(t, err)
+					return
+				}
+				require.Equal(t, test.code, tokenError(t, err).Code)
+				require.Equal(t, test.reauth, isReauth(err))
+			})
+		})
+	}
+}
+
 // A server with resource indicators, such as node oidc-provider, makes a token for
 // itself if the request for the token does not name the resource again (RFC 8707,
 // section 2.2).
@@ -114,3 +191,5 @@ func TestResourcesAreNamedAgain(t *testing.T) {
 		require.ErrorContains(t, err, "Resources[0]")
 	})
 }
+
+func isReauth(err error) bool { return errors.Is(err, auth.ErrReauthRequired) }
