@@ -3,6 +3,7 @@ package oauth
 import (
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,11 @@ const (
 	maxTypeBytes   = 80
 	maxCodeBytes   = 64
 )
+
+// charsets are those that an answer may say that it has. JSON is UTF-8 whatever
+// the charset (RFC 8259, section 11), and the parser sees to that; these are
+// written by servers that mean no other.
+var charsets = []string{"", "utf-8", "utf8", "us-ascii", "iso-8859-1"}
 
 // date returns the time at which the server has answered, by its own clock; zero
 // if it does not say.
@@ -63,7 +69,6 @@ func (a *answer) object() (object, string) {
 		}
 	}
 	mediaType, params, err := mime.ParseMediaType(a.header.Get("Content-Type"))
-	charset := params["charset"]
 	switch {
 	case size > maxHeaderBytes:
 		return nil, "its header is too long"
@@ -71,7 +76,7 @@ func (a *answer) object() (object, string) {
 		return nil, "it is too long"
 	case err != nil || mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json"):
 		return nil, "it is not JSON by its content type"
-	case charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii"):
+	case !slices.Contains(charsets, strings.ToLower(params["charset"])):
 		return nil, "its charset is not UTF-8"
 	case len(a.header["Content-Encoding"]) > 0:
 		return nil, "it has a content encoding that nobody asked for"

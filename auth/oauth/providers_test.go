@@ -76,6 +76,99 @@ func (p *provider) client(t testing.TB, e oauth.Endpoints) *oauth.Client {
 	})
 }
 
+// Token answers that are good in spite of what is odd about them.
+func TestProvidersTokenAnswers(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		answer reply
+		want   func(testing.TB, *auth.Token)
+	}{
+		"Google": {
+			reply{body: `{"access_token":"ya29.a0","expires_in":3599,"scope":"https://www.googleapis.com/auth/drive openid","token_type":"Bearer","id_token":"e.y.J"}`, contentType: "application/json; charset=utf-8"},
+			func(t testing.TB, token *auth.Token) {
+				require.Equal(t, []string{"https://www.googleapis.com/auth/drive", "openid"}, token.Scopes)
+				require.Equal(t, `"e.y.J"`, token.Extra["id_token"].Reveal())
+			},
+		},
+		"Entra, version 1": {
+			reply{body: `{"token_type":"Bearer","expires_in":"3599","ext_expires_in":"3599","expires_on":"1779600000","not_before":"1779596100","resource":"00000002-0000-0000-c000-000000000000","access_token":"eyJ0"}`},
+			func(t testing.TB, token *auth.Token) { require.Equal(t, 3599*time.Second, token.ExpiresIn) },
+		},
+		"Keycloak": {
+			reply{body: `{"access_token":"eyJh","expires_in":300,"refresh_expires_in":0,"token_type":"Bearer","not-before-policy":0,"scope":"profile email"}`},
+			func(t testing.TB, token *auth.Token) { require.Equal(t, []string{"profile", "email"}, token.Scopes) },
+		},
+		"hydra": {
+			reply{body: `{"access_token":"ory_at_1","expires_in":3599,"scope":"","token_type":"bearer"}`},
+			func(t testing.TB, token *auth.Token) { require.Equal(t, []string{"read"}, token.Scopes) },
+		},
+		"Salesforce": {
+			reply{body: `{"access_token":"00D!AQ","instance_url":"https://x.my.salesforce.com","issued_at":"1779596100000","token_type":"Bearer"}`, contentType: "application/json;charset=UTF-8"},
+			func(t testing.TB, token *auth.Token) {
+				require.Zero(t, token.ExpiresIn)
+				require.Equal(t, `"https://x.my.salesforce.com"`, token.Extra["instance_url"].Reveal())
+			},
+		},
+		"Twitch": {
+			reply{body: `{"access_token":"a","expires_in":5011271,"token_type":"bearer","scope":["chat:read","chat:edit"]}`},
+			func(t testing.TB, token *auth.Token) {
+				require.Equal(t, []string{"chat:read", "chat:edit"}, token.Scopes)
+			},
+		},
+		"Shopify": {
+			reply{body: `{"access_token":"shpat_1","scope":"write_products,read_orders"}`},
+			func(t testing.TB, token *auth.Token) { require.Empty(t, token.Type) },
+		},
+		"a misspelt charset":    {answer: reply{body: `{"access_token":"a","token_type":"BEARER"}`, contentType: "application/json; charset=utf8"}},
+		"the charset of a JVM":  {answer: reply{body: `{"access_token":"a","token_type":"bearer"}`, contentType: "application/json;charset=ISO-8859-1"}},
+		"a type with a version": {answer: reply{body: `{"access_token":"a"}`, contentType: `application/json; odata.metadata=minimal; charset="utf-8"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &provider{replies: map[string][]reply{"/token": {test.answer}}}
+			token, err := credentials(t, p.client(t, oauth.Endpoints{Token: "https://as.example/token"})).Token(t.Context())
+			require.NoError(t, err)
+			if test.want != nil {
+				test.want(t, token)
+			}
+		})
+	}
+}
+
+// Refusals, and what they mean.
+func TestProvidersRefusals(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		answer reply
+		kind   auth.Kind
+		code   string
+		reauth bool
+	}{
+		"Entra wants the user":       {reply{status: 400, body: `{"error":"interaction_required","error_description":"AADSTS50079: Due to a change…\r\nTrace ID: x","error_codes":[50079],"suberror":"basic_action"}`}, auth.Permanent, "interaction_required", true},
+		"Google, a login that ended": {reply{status: 400, body: `{"error":"invalid_grant","error_description":"Token has been expired or revoked."}`}, auth.Permanent, "invalid_grant", true},
+		"Google, an API's form":      {reply{status: 403, body: `{"error":{"code":403,"message":"x","status":"PERMISSION_DENIED"}}`}, auth.Permanent, "", false},
+		"Okta's own form":            {reply{status: 429, body: `{"errorCode":"E0000047","errorSummary":"API call exceeded rate limit"}`}, auth.Transient, "", false},
+		"Auth0":                      {reply{status: 401, body: `{"error":"access_denied","error_description":"Unauthorized"}`}, auth.Permanent, "access_denied", false},
+		"Auth0 limits":               {reply{status: 429, body: `{"error":"access_denied","error_description":"Too many requests"}`}, auth.Transient, "access_denied", false},
+		"node oidc-provider":         {reply{status: 401, body: `{"error":"invalid_client","error_description":"client authentication failed"}`, contentType: "application/json; charset=utf-8"}, auth.Permanent, "invalid_client", false},
+		"401 without a body":         {reply{status: 401, contentType: "text/plain"}, auth.Permanent, "", false},
+		"GitHub, with 200":           {reply{body: `{"error":"bad_refresh_token","error_description":"The refresh token passed is incorrect or expired."}`}, auth.Protocol, "bad_refresh_token", false},
+		"only with DPoP":             {reply{body: `{"access_token":"a","token_type":"DPoP"}`}, auth.Protocol, "", false},
+		"DPoP with a nonce":          {reply{status: 400, body: `{"error":"use_dpop_nonce"}`}, auth.Permanent, "use_dpop_nonce", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &provider{replies: map[string][]reply{"/token": {test.answer}}}
+			_, err := credentials(t, p.client(t, oauth.Endpoints{Token: "https://as.example/token"})).Token(t.Context())
+			e := tokenError(t, err)
+			require.Equal(t, test.kind, e.Kind)
+			require.Equal(t, test.code, e.Code)
+			require.Equal(t, test.reauth, isReauth(err))
+			require.Len(t, p.paths, 1)
+		})
+	}
+}
+
 // GitHub polls with 200 for everything, Google has statuses of its own and another
 // name for where to go.
 func TestProvidersDeviceLogins(t *testing.T) {
