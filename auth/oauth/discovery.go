@@ -24,6 +24,9 @@ type DiscoverConfig struct {
 	// path (OpenID Connect Discovery 1.0), and not at
 	// /.well-known/oauth-authorization-server, in front of it (RFC 8414).
 	OpenID bool
+	// URL, when given, is where the metadata are, for servers that have them at
+	// another place than the two. The issuer in them is checked all the same.
+	URL string
 
 	// Transport sends the requests. nil means http.DefaultTransport. Redirects
 	// are never followed.
@@ -111,7 +114,10 @@ func (r metadataReader) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // location returns the URL of the metadata.
 func (c *DiscoverConfig) location() (string, error) {
-	errs := []error{checkEndpoint("DiscoverConfig.Issuer", c.Issuer, true, c.DangerouslyAllowHTTP)}
+	errs := []error{
+		checkEndpoint("DiscoverConfig.Issuer", c.Issuer, true, c.DangerouslyAllowHTTP),
+		checkEndpoint("DiscoverConfig.URL", c.URL, false, c.DangerouslyAllowHTTP),
+	}
 	u, err := url.Parse(c.Issuer)
 	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
 		errs = append(errs, errors.New("oauth: DiscoverConfig.Issuer has a query"))
@@ -121,6 +127,9 @@ func (c *DiscoverConfig) location() (string, error) {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return "", err
+	}
+	if c.URL != "" {
+		return c.URL, nil
 	}
 	origin, path := u.Scheme+"://"+u.Host, strings.TrimSuffix(u.EscapedPath(), "/")
 	if c.OpenID {
@@ -171,7 +180,7 @@ func (a *answer) metadata(c DiscoverConfig) (*Metadata, error) {
 		errs = append(errs, read(o, f.name, f.to(&m.Endpoints)))
 	}
 	m.MTLS = m.Endpoints
-	if raw, ok := o["mtls_endpoint_aliases"]; ok {
+	if raw, ok := o["mtls_endpoint_aliases"]; ok && string(raw) != "null" {
 		aliases, err := parseObject(raw)
 		if err != nil {
 			return nil, a.invalid("its mtls_endpoint_aliases: " + err.Error())

@@ -285,4 +285,64 @@ func TestResourcesAreNamedAgain(t *testing.T) {
 	})
 }
 
+// Where the metadata of well-known providers is, and what is in it.
+func TestProvidersDiscovery(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		config   oauth.DiscoverConfig
+		path     string
+		metadata string
+		token    string
+	}{
+		"Google has its endpoints elsewhere": {
+			oauth.DiscoverConfig{Issuer: "https://accounts.google.com", OpenID: true},
+			"/.well-known/openid-configuration",
+			`{"issuer":"https://accounts.google.com","token_endpoint":"https://oauth2.googleapis.com/token","jwks_uri":"https://www.googleapis.com/oauth2/v3/certs"}`,
+			"https://oauth2.googleapis.com/token",
+		},
+		"Auth0's issuer ends in a slash": {
+			oauth.DiscoverConfig{Issuer: "https://x.eu.auth0.com/", OpenID: true},
+			"/.well-known/openid-configuration",
+			`{"issuer":"https://x.eu.auth0.com/","token_endpoint":"https://x.eu.auth0.com/oauth/token"}`,
+			"https://x.eu.auth0.com/oauth/token",
+		},
+		"Keycloak": {
+			oauth.DiscoverConfig{Issuer: "https://id.example/realms/a", OpenID: true},
+			"/realms/a/.well-known/openid-configuration",
+			`{"issuer":"https://id.example/realms/a","token_endpoint":"https://id.example/realms/a/t","mtls_endpoint_aliases":null,"revocation_endpoint":null}`,
+			"https://id.example/realms/a/t",
+		},
+		"Okta has that of RFC 8414 behind the path": {
+			oauth.DiscoverConfig{Issuer: "https://x.okta.com/oauth2/default", URL: "https://x.okta.com/oauth2/default/.well-known/oauth-authorization-server"},
+			"/oauth2/default/.well-known/oauth-authorization-server",
+			`{"issuer":"https://x.okta.com/oauth2/default","token_endpoint":"https://x.okta.com/oauth2/default/v1/token"}`,
+			"https://x.okta.com/oauth2/default/v1/token",
+		},
+		"Azure AD B2C has an issuer of another form": {
+			oauth.DiscoverConfig{Issuer: "https://x.b2clogin.com/0a1b/v2.0/", URL: "https://x.b2clogin.com/x.onmicrosoft.com/B2C_1_in/v2.0/.well-known/openid-configuration?slice=1"},
+			"/x.onmicrosoft.com/B2C_1_in/v2.0/.well-known/openid-configuration",
+			`{"issuer":"https://x.b2clogin.com/0a1b/v2.0/","token_endpoint":"https://x.b2clogin.com/x.onmicrosoft.com/oauth2/v2.0/token?p=b2c_1_in"}`,
+			"https://x.b2clogin.com/x.onmicrosoft.com/oauth2/v2.0/token?p=b2c_1_in",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &provider{replies: map[string][]reply{test.path: {{body: test.metadata, contentType: "application/json; charset=utf-8"}}}}
+			test.config.Transport = p.transport()
+			m, err := oauth.Discover(t.Context(), test.config)
+			require.NoError(t, err)
+			require.Equal(t, test.token, m.Endpoints.Token)
+			require.Equal(t, test.token, m.MTLS.Token)
+			test.config.Issuer += "x"
+			test.config.Transport = (&provider{replies: map[string][]reply{test.path: {{body: test.metadata}}}}).transport()
+			_, err = oauth.Discover(t.Context(), test.config)
+			require.Error(t, err, "the issuer counts, wherever the metadata is")
+		})
+	}
+	for _, wrong := range []string{"http://as.example/m", "https://u:p@as.example/m", "m", "https://as.example/m#x"} {
+		_, err := oauth.Discover(t.Context(), oauth.DiscoverConfig{Issuer: "https://as.example", URL: wrong, Transport: nowhere{t}})
+		require.ErrorContains(t, err, "DiscoverConfig.URL")
+	}
+}
+
 func isReauth(err error) bool { return errors.Is(err, auth.ErrReauthRequired) }
