@@ -162,5 +162,9 @@ func (c *Client) Revoke(ctx context.Context, token auth.Secret, hint string) err
 		return a.invalid("its status is not 200")
 	}
 	o, reason := a.object()
-	return a.refusal(o, reason)
+	refusal := a.refusal(o, reason)
+	if refusal.Code == "invalid_token" && refusal.Kind == auth.Permanent {
+		return nil // as Google says that there is no such token any more
+	}
+	return refusal
 }

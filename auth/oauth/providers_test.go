@@ -345,4 +345,16 @@ func TestProvidersDiscovery(t *testing.T) {
 	}
 }
 
+// Google says of a token that it has forgotten that it is invalid. It is revoked.
+func TestRevokingATokenThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	p := &provider{replies: map[string][]reply{"/revoke": {
+		{status: 400, body: `{"error":"invalid_token","error_description":"Token expired or revoked"}`},
+		{status: 400, body: `{"error":"unsupported_token_type"}`},
+	}}}
+	client := p.client(t, oauth.Endpoints{Token: "https://as.example/token", Revocation: "https://as.example/revoke"})
+	require.NoError(t, client.Revoke(t.Context(), auth.NewSecret("x"), ""))
+	require.Equal(t, "unsupported_token_type", tokenError(t, client.Revoke(t.Context(), auth.NewSecret("x"), "")).Code)
+}
+
 func isReauth(err error) bool { return errors.Is(err, auth.ErrReauthRequired) }
