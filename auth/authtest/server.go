@@ -32,13 +32,15 @@ type ServerConfig struct {
 	// NoRotation keeps refresh tokens as they are, and leaves them out of the
 	// answer to a refresh.
 	NoRotation bool
+	// RequirePushed takes no login that was not pushed first (RFC 9126).
+	RequirePushed bool
 	// ClockAhead is how far the server's clock is ahead of the local one.
 	ClockAhead time.Duration
 }
 
 // Server is an OAuth 2.0 authorization server for tests, which does well until
 // it is told to fail: see [Server.Fail]. It knows the grants client_credentials,
-// authorization_code with PKCE, refresh_token, device_code, jwt-bearer and
+// authorization_code with PKCE (pushed or not), refresh_token, device_code, jwt-bearer and
 // token-exchange, as well as revocation and metadata. It believes every
 // assertion, logs everybody in, and takes the second use of a refresh token for
 // a theft, which ends that login.
@@ -55,7 +57,8 @@ type Server struct {
 	requests []Request
 	logins   map[string]*login // by refresh token, also used ones
 	codes    map[string]code
-	devices  map[string]*device // by device code
+	pushed   map[string]url.Values // by request_uri
+	devices  map[string]*device    // by device code
 	issued   int
 }
 
@@ -93,19 +96,20 @@ func NewServer(c ServerConfig) *Server {
 	}
 	s := &Server{
 		config: c, mux: http.NewServeMux(),
-		logins: make(map[string]*login), codes: make(map[string]code), devices: make(map[string]*device),
+		logins: make(map[string]*login), codes: make(map[string]code), pushed: make(map[string]url.Values), devices: make(map[string]*device),
 	}
 	s.mux.HandleFunc("POST /token", s.token)
 	s.mux.HandleFunc("POST /revoke", s.revoke)
 	s.mux.HandleFunc("POST /device", s.device)
+	s.mux.HandleFunc("POST /par", s.push)
 	s.mux.HandleFunc("GET /authorize", s.authorize)
 	s.mux.HandleFunc("GET /.well-known/oauth-authorization-server", s.metadata)
 	s.mux.HandleFunc("GET /.well-known/openid-configuration", s.metadata)
 	return s
 }
 
-// URL returns the URL of an endpoint: "token", "authorize", "device" or
-// "revoke".
+// URL returns the URL of an endpoint: "token", "authorize", "device", "revoke" or
+// "par".
 func (s *Server) URL(endpoint string) string { return s.config.Issuer + "/" + endpoint }
 
 // Issuer returns the server's identifier.
@@ -223,6 +227,13 @@ func challengeOf(verifier string) string {
 // authorize logs the user in and sends the browser back.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
+	reference := q.Get("request_uri")
+	s.mu.Lock()
+	if pushed := s.pushed[reference]; pushed != nil || s.config.RequirePushed {
+		q = pushed
+		delete(s.pushed, reference)
+	}
+	s.mu.Unlock()
 	back, err := url.Parse(q.Get("redirect_uri"))
 	if err != nil || !back.IsAbs() || q.Get("code_challenge_method") != "S256" {
 		http.Error(w, "bad request", http.StatusBadRequest)
@@ -234,6 +245,20 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	back.RawQuery = url.Values{"code": {id}, "state": {q.Get("state")}, "iss": {s.config.Issuer}}.Encode()
 	http.Redirect(w, r, back.String(), http.StatusFound) // #nosec G710 -- in a test any client is registered
+}
+
+// push takes the parameters of a login.
+func (s *Server) push(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	if r.ParseForm() != nil || !s.authenticated(r) {
+		refuse(w, http.StatusUnauthorized, "invalid_client")
+		return
+	}
+	reference := "urn:ietf:params:oauth:request_uri:" + rand.Text()
+	s.mu.Lock()
+	s.pushed[reference] = r.PostForm
+	s.mu.Unlock()
+	answer(w, http.StatusCreated, map[string]any{"request_uri": reference, "expires_in": 60})
 }
 
 // device begins a device login.
@@ -268,6 +293,8 @@ func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
 		"authorization_endpoint":                         s.URL("authorize"),
 		"device_authorization_endpoint":                  s.URL("device"),
 		"revocation_endpoint":                            s.URL("revoke"),
+		"pushed_authorization_request_endpoint":          s.URL("par"),
+		"require_pushed_authorization_requests":          s.config.RequirePushed,
 		"code_challenge_methods_supported":               []string{"S256"},
 		"authorization_response_iss_parameter_supported": strings.HasPrefix(s.config.Issuer, "http"),
 	})

@@ -4,6 +4,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,13 +91,16 @@ func (a *answer) object() (object, string) {
 
 // success returns the object of an answer that is not an error, with a status of
 // 200. The error of any other is a [*auth.TokenError].
-func (a *answer) success() (object, error) {
+func (a *answer) success() (object, error) { return a.successWith(http.StatusOK) }
+
+// successWith is success for an endpoint with another status.
+func (a *answer) successWith(status int) (object, error) {
 	o, reason := a.object()
 	if a.status >= http.StatusBadRequest {
 		return nil, a.refusal(o, reason)
 	}
-	if a.status != http.StatusOK {
-		return nil, a.invalid("its status is not 200")
+	if a.status != status {
+		return nil, a.invalid("its status is not " + strconv.Itoa(status))
 	}
 	if reason != "" {
 		return nil, a.invalid(reason)

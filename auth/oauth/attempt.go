@@ -109,7 +109,7 @@ func (e *unpreparedError) NotSent() bool { return true }
 var plain = map[string]bool{
 	"grant_type": true, "client_id": true, "client_assertion_type": true, "scope": true, "resource": true,
 	"audience": true, "redirect_uri": true, "subject_token_type": true, "actor_token_type": true,
-	"requested_token_type": true, "token_type_hint": true,
+	"requested_token_type": true, "token_type_hint": true, "response_type": true, "code_challenge_method": true,
 }
 
 // secretsOf returns what a server that repeats its request in an error would

@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/holdfast-go/holdfast/auth"
 )
@@ -43,6 +45,49 @@ type CodeLogin struct {
 // what is returned. Further parameters of the server, such as "prompt" or
 // "nonce", are in Params.Extra.
 func (c *Client) StartCode(p CodeConfig) (*CodeLogin, error) {
+	if c.config.Endpoints.RequirePushed {
+		return nil, errors.New("oauth: Config.Endpoints.RequirePushed is set: begin the login with PushCode")
+	}
+	login, query, err := c.newLogin(p)
+	if err != nil {
+		return nil, err
+	}
+	login.URL = c.authorization(query)
+	return login, nil
+}
+
+// PushCode is [Client.StartCode] for servers that want to have the parameters of a
+// login from the client itself (RFC 9126): nobody can change them on their way
+// through the browser, nor read them there. The URL has a reference to them, which
+// is good for one login, and mostly for a minute. Transport errors, 429 and 5xx
+// are repeated.
+func (c *Client) PushCode(ctx context.Context, p CodeConfig) (*CodeLogin, error) {
+	if c.config.Endpoints.PushedAuthorization == "" {
+		return nil, errors.New("oauth: Config.Endpoints.PushedAuthorization is empty")
+	}
+	login, query, err := c.newLogin(p)
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.post(ctx, call{url: c.config.Endpoints.PushedAuthorization, repeat: always, form: fixed(query)})
+	if err != nil {
+		return nil, err
+	}
+	o, err := a.successWith(http.StatusCreated)
+	if err != nil {
+		return nil, err
+	}
+	reference, ok := o.text("request_uri")
+	if !ok || reference == "" || !visible(reference, '!') {
+		return nil, a.invalid("it has no request_uri")
+	}
+	login.URL = c.authorization(url.Values{"client_id": {c.config.ClientID}, "request_uri": {reference}})
+	return login, nil
+}
+
+// newLogin checks p and makes a login without a URL, and the parameters that it
+// begins with.
+func (c *Client) newLogin(p CodeConfig) (*CodeLogin, url.Values, error) {
 	errs := []error{p.check()}
 	if c.config.Endpoints.Authorization == "" {
 		errs = append(errs, errors.New("oauth: Config.Endpoints.Authorization is empty"))
@@ -51,7 +96,7 @@ func (c *Client) StartCode(p CodeConfig) (*CodeLogin, error) {
 		errs = append(errs, errors.New("oauth: CodeConfig.RedirectURI is not an absolute URI without a fragment"))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	own := p.clone()
 	login := &CodeLogin{
@@ -61,10 +106,6 @@ func (c *Client) StartCode(p CodeConfig) (*CodeLogin, error) {
 		Scopes:      own.Scopes,
 		Resources:   own.Resources,
 	}
-	u, err := url.Parse(c.config.Endpoints.Authorization)
-	if err != nil {
-		return nil, errors.New("oauth: Config.Endpoints.Authorization is no URL")
-	}
 	query := p.values()
 	query.Set("response_type", "code")
 	query.Set("client_id", c.config.ClientID)
@@ -72,13 +113,17 @@ func (c *Client) StartCode(p CodeConfig) (*CodeLogin, error) {
 	query.Set("state", login.State)
 	query.Set("code_challenge", challenge(login.Verifier.Reveal()))
 	query.Set("code_challenge_method", "S256")
-	// The endpoint may have a query of its own (RFC 6749, section 3.1).
-	if u.RawQuery != "" {
-		u.RawQuery += "&"
+	return login, query, nil
+}
+
+// authorization returns the URL of the authorization endpoint with a query. It may
+// have one of its own (RFC 6749, section 3.1).
+func (c *Client) authorization(query url.Values) string {
+	endpoint := c.config.Endpoints.Authorization
+	if strings.Contains(endpoint, "?") {
+		return endpoint + "&" + query.Encode()
 	}
-	u.RawQuery += query.Encode()
-	login.URL = u.String()
-	return login, nil
+	return endpoint + "?" + query.Encode()
 }
 
 // newVerifier returns a code verifier of 256 random bits (RFC 7636, section 4.1).

@@ -155,7 +155,11 @@ func (a *answer) metadata(c DiscoverConfig) (*Metadata, error) {
 		AuthAlgorithms:   o.texts("token_endpoint_auth_signing_alg_values_supported"),
 		ChallengeMethods: o.texts("code_challenge_methods_supported"),
 	}
-	m.Endpoints = Endpoints{Issuer: issuer, RequireIss: o.flag("authorization_response_iss_parameter_supported")}
+	m.Endpoints = Endpoints{
+		Issuer:        issuer,
+		RequireIss:    o.flag("authorization_response_iss_parameter_supported"),
+		RequirePushed: o.flag("require_pushed_authorization_requests"),
+	}
 	fields := []struct {
 		name string
 		to   func(*Endpoints) *string
@@ -164,6 +168,7 @@ func (a *answer) metadata(c DiscoverConfig) (*Metadata, error) {
 		{"authorization_endpoint", func(e *Endpoints) *string { return &e.Authorization }},
 		{"device_authorization_endpoint", func(e *Endpoints) *string { return &e.Device }},
 		{"revocation_endpoint", func(e *Endpoints) *string { return &e.Revocation }},
+		{"pushed_authorization_request_endpoint", func(e *Endpoints) *string { return &e.PushedAuthorization }},
 	}
 	read := func(o object, name string, to *string) error {
 		s, ok := o.text(name)

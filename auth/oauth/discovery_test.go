@@ -59,6 +59,7 @@ func TestWhereMetadataIs(t *testing.T) {
 		{Issuer: "https://as.example?x=1"},
 		{Issuer: "https://as.example?"},
 		{Issuer: "https://as.example#x"},
+		{Issuer: "https://as.example#"},
 		{Issuer: "https://u:p@as.example"},
 		{Issuer: "as.example"},
 		{Issuer: "https://as.example", Timeout: -1},

@@ -30,6 +30,7 @@
 // What is repeated depends on the grant:
 //
 //	client credentials, JWT bearer, exchange, revocation    transport errors, 429 and 5xx
+//	the beginning of a device login, pushing a login        transport errors, 429 and 5xx
 //	refresh                                                 429 and 5xx; a lost answer once, see [Refresher]
 //	authorization code, device code                         what was never sent
 //

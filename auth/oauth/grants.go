@@ -139,7 +139,7 @@ func put(ctx context.Context, form url.Values, name string, from auth.Source, ki
 
 // Revoke tells the server that a token is not needed any more (RFC 7009).
 // The hint says which kind it is, "access_token" or "refresh_token"; "" leaves
-// it out. A server that does not know the token reports success. Transport
+// it out. A token that the server does not know counts as revoked. Transport
 // errors, 429 and 5xx are repeated.
 func (c *Client) Revoke(ctx context.Context, token auth.Secret, hint string) error {
 	if c.config.Endpoints.Revocation == "" {

@@ -58,7 +58,8 @@ func (c *LoopbackConfig) check() error {
 // the same machine (RFC 8252, section 7.3): it listens on 127.0.0.1, opens the
 // server's page, and waits until the browser comes back or ctx ends. Give ctx a
 // deadline: users walk away. Requests that do not belong to the login are
-// refused and do not end it. When LoginLoopback returns, nothing listens any
+// refused and do not end it. If Endpoints.RequirePushed is set the login is pushed
+// as with [Client.PushCode]. When LoginLoopback returns, nothing listens any
 // more.
 func (c *Client) LoginLoopback(ctx context.Context, l LoopbackConfig) (*auth.Token, error) {
 	if err := l.check(); err != nil {
@@ -69,7 +70,7 @@ func (c *Client) LoginLoopback(ctx context.Context, l LoopbackConfig) (*auth.Tok
 		return nil, fmt.Errorf("oauth: loopback: %w", err)
 	}
 	host := listener.Addr().String()
-	login, err := c.StartCode(CodeConfig{Params: l.Params, RedirectURI: "http://" + host + l.Path})
+	login, err := c.startLoopback(ctx, CodeConfig{Params: l.Params, RedirectURI: "http://" + host + l.Path})
 	if err != nil {
 		_ = listener.Close()
 		return nil, err
@@ -99,6 +100,14 @@ func (c *Client) LoginLoopback(ctx context.Context, l LoopbackConfig) (*auth.Tok
 	case <-ctx.Done():
 		return nil, &auth.TokenError{Kind: auth.Canceled, Err: context.Cause(ctx)}
 	}
+}
+
+// startLoopback begins the login as the server wants it.
+func (c *Client) startLoopback(ctx context.Context, p CodeConfig) (*CodeLogin, error) {
+	if c.config.Endpoints.RequirePushed {
+		return c.PushCode(ctx, p)
+	}
+	return c.StartCode(p)
 }
 
 // The times of the loopback server.

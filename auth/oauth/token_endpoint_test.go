@@ -25,6 +25,7 @@ func configOf(s *authtest.Server) oauth.Config {
 		Endpoints: oauth.Endpoints{
 			Issuer: s.Issuer(), RequireIss: true,
 			Token: s.URL("token"), Authorization: s.URL("authorize"), Device: s.URL("device"), Revocation: s.URL("revoke"),
+			PushedAuthorization: s.URL("par"),
 		},
 		ClientID:  "client",
 		Auth:      oauth.Public(),
