@@ -26,6 +26,10 @@ type LoopbackConfig struct {
 	// redirect URI to the letter. 0 means any that is free, which RFC 8252,
 	// section 7.3, asks servers to allow.
 	Port int
+	// Host is that of the redirect URI: "127.0.0.1", which is what "" means, or
+	// "localhost" for servers that take no other, as Entra. The program listens
+	// on 127.0.0.1 in either case.
+	Host string
 	// Path is that of the redirect URI. "" means "/callback".
 	Path string
 	// Page is the text that the browser shows in the end. "" means a sentence in
@@ -41,6 +45,13 @@ func (c *LoopbackConfig) check() error {
 	}
 	if c.Port < 0 || c.Port > 65535 {
 		errs = append(errs, fmt.Errorf("oauth: LoopbackConfig.Port is %d: must be between 0 and 65535", c.Port))
+	}
+	switch c.Host {
+	case "":
+		c.Host = loopbackAddress
+	case loopbackAddress, "localhost":
+	default:
+		errs = append(errs, errors.New(`oauth: LoopbackConfig.Host must be "127.0.0.1" or "localhost"`))
 	}
 	if c.Path == "" {
 		c.Path = "/callback"
@@ -65,11 +76,12 @@ func (c *Client) LoginLoopback(ctx context.Context, l LoopbackConfig) (*auth.Tok
 	if err := l.check(); err != nil {
 		return nil, err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(l.Port)))
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", net.JoinHostPort(loopbackAddress, strconv.Itoa(l.Port)))
 	if err != nil {
 		return nil, fmt.Errorf("oauth: loopback: %w", err)
 	}
-	host := listener.Addr().String()
+	_, port, _ := net.SplitHostPort(listener.Addr().String()) // an address of net has one
+	host := net.JoinHostPort(l.Host, port)
 	login, err := c.startLoopback(ctx, CodeConfig{Params: l.Params, RedirectURI: "http://" + host + l.Path})
 	if err != nil {
 		_ = listener.Close()
@@ -109,6 +121,9 @@ func (c *Client) startLoopback(ctx context.Context, p CodeConfig) (*CodeLogin, e
 	}
 	return c.StartCode(p)
 }
+
+// loopbackAddress is where the loopback server listens.
+const loopbackAddress = "127.0.0.1"
 
 // The times of the loopback server.
 const (

@@ -77,3 +77,51 @@ func TestPushedAnswersAreChecked(t *testing.T) {
 		require.Equal(t, "client", p.forms[0].Get("client_id"))
 	}
 }
+
+// Entra takes no other name for the loopback interface, and some servers take only
+// pushed requests. A program with a browser can do both.
+func TestLoopbackAtLocalhost(t *testing.T) {
+	t.Parallel()
+	server := authtest.NewServer(authtest.ServerConfig{RequirePushed: true})
+	defer server.Close()
+	c := configOf(server)
+	c.Endpoints.RequirePushed = true
+	done := make(chan struct{})
+	_, err := newClient(t, c).LoginLoopback(t.Context(), oauth.LoopbackConfig{
+		Host: "localhost", Path: "/",
+		Open: func(page string) error {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, page, nil)
+			if err != nil {
+				return err
+			}
+			resp, err := server.Transport().RoundTrip(req)
+			if err != nil {
+				return err
+			}
+			_ = resp.Body.Close()
+			back, err := resp.Location()
+			if err != nil {
+				return err
+			}
+			go func() {
+				defer close(done)
+				if back.Hostname() != "localhost" {
+					t.Error(back.Host)
+				}
+				address := *back
+				address.Host = "127.0.0.1:" + back.Port() // whatever this machine's resolver says
+				if status, _ := get(t, address.String(), ""); status != http.StatusNotFound {
+					t.Error("another host's name", status)
+				}
+				if status, _ := get(t, address.String(), back.Host); status != http.StatusOK {
+					t.Error(status)
+				}
+			}()
+			return nil
+		},
+	})
+	require.NoError(t, err)
+	<-done
+	_, err = newClient(t, c).LoginLoopback(t.Context(), oauth.LoopbackConfig{Host: "app.example", Open: func(string) error { return nil }})
+	require.ErrorContains(t, err, "LoopbackConfig.Host")
+}
