@@ -265,14 +265,13 @@ func (m *message) dictionary(name, value string) (dictionary, error) {
 // folded lines unfolded.
 func (m *message) values(name string) ([]string, error) {
 	lines := m.header.Values(name)
+	// net/http keeps these two elsewhere, and does not send what the header has.
 	switch {
-	case len(lines) > 0:
 	case name == "host" && m.host != "":
-		// net/http keeps these two elsewhere.
 		lines = []string{m.host}
 	case name == "content-length" && m.status == 0 && m.length > 0:
 		lines = []string{strconv.FormatInt(m.length, 10)}
-	default:
+	case len(lines) == 0:
 		return nil, errors.New("there is no such field")
 	}
 	values := make([]string, 0, len(lines))
