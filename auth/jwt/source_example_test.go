@@ -51,6 +51,17 @@ func minted(c jwt.MinterConfig) (*auth.Cache, error) {
 	return auth.NewCache(auth.CacheConfig{Source: minter})
 }
 
+// show prints a token, which does not give it away. A program puts it on requests,
+// with auth.Bearer(tokens).
+func show(tokens auth.Source) {
+	token, err := tokens.Token(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(token.AccessToken)
+}
+
 // A GitHub App shows its own token only where it gets one for an installation,
 // with which it does its work. Both are cached.
 func ExampleGitHubApp() {
@@ -75,13 +86,7 @@ func ExampleGitHubApp() {
 		return
 	}
 	defer tokens.Close()
-	// Put it on requests with auth.Bearer(tokens).
-	token, err := tokens.Token(context.Background())
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(token.AccessToken)
+	show(tokens)
 	// Output: [redacted]
 }
 
@@ -119,13 +124,7 @@ func ExampleGoogleSelfSigned() {
 		return
 	}
 	defer tokens.Close()
-	// Put it on requests with auth.Bearer(tokens).
-	token, err := tokens.Token(context.Background())
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(token.AccessToken)
+	show(tokens)
 	// Output: [redacted]
 }
 
@@ -162,13 +161,7 @@ func ExampleGoogleServiceAccount() {
 		return
 	}
 	defer tokens.Close()
-	// Put it on requests with auth.Bearer(tokens).
-	token, err := tokens.Token(context.Background())
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(token.AccessToken)
+	show(tokens)
 	// Output: [redacted]
 }
 
