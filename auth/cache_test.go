@@ -25,7 +25,7 @@ func TestManyCallersOneFetch(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(200 * time.Second) // it has expired
 		var wg sync.WaitGroup
-		for range 1000 {
+		for range manyCallers {
 			wg.Go(func() {
 				token, err := cache.Token(t.Context())
 				require.NoError(t, err)
