@@ -7,7 +7,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	_ "crypto/sha512" // registers the hash functions of the table below
@@ -207,22 +206,5 @@ func (k signingKey) sign(base []byte) ([]byte, error) {
 	if k.signer == nil {
 		return mac(k.secret, base), nil
 	}
-	digest, hash := base, k.alg.hash()
-	if hash != 0 {
-		h := hash.New()
-		h.Write(base)
-		digest = h.Sum(nil)
-	}
-	var opts crypto.SignerOpts = hash
-	if k.alg == RSAPSS {
-		opts = pssOptions
-	}
-	signature, err := k.signer.Sign(rand.Reader, digest, opts)
-	if err != nil {
-		return nil, err
-	}
-	if key, ok := k.signer.Public().(*ecdsa.PublicKey); ok {
-		return pubkey.FixedLength(signature, key)
-	}
-	return signature, nil
+	return pubkey.Sign(k.signer, k.alg.hash(), k.alg == RSAPSS, base)
 }

@@ -3,10 +3,8 @@ package jwt
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -222,22 +220,5 @@ func (s signer) sign(input []byte) ([]byte, error) {
 		mac.Write(input)
 		return mac.Sum(nil), nil
 	}
-	digest := input // Ed25519 hashes for itself
-	if f != eddsaFamily {
-		h := hash.New()
-		h.Write(input)
-		digest = h.Sum(nil)
-	}
-	var opts crypto.SignerOpts = hash
-	if f == pssFamily {
-		opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}
-	}
-	signature, err := s.key.Sign(rand.Reader, digest, opts)
-	if err != nil {
-		return nil, err
-	}
-	if f == ecdsaFamily {
-		return pubkey.FixedLength(signature, s.key.Public().(*ecdsa.PublicKey))
-	}
-	return signature, nil
+	return pubkey.Sign(s.key, hash, f == pssFamily, input)
 }

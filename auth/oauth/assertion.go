@@ -172,7 +172,7 @@ func Mint(c MintConfig) (Assertion, error) {
 			return auth.Secret{}, err
 		}
 		input := base64.RawURLEncoding.EncodeToString(header) + "." + base64.RawURLEncoding.EncodeToString(payload)
-		signature, err := alg.sign(c.Key, []byte(input))
+		signature, err := pubkey.Sign(c.Key, alg.hash, alg.pss, []byte(input))
 		if err != nil {
 			return auth.Secret{}, fmt.Errorf("sign with %s: %w", alg.name, err)
 		}
@@ -210,7 +210,7 @@ func firstOf(texts ...string) string {
 type algorithm struct {
 	name string
 	hash crypto.Hash // 0 for Ed25519, which hashes for itself
-	opts crypto.SignerOpts
+	pss  bool
 }
 
 // algorithmOf returns the algorithm with that name, or the usual one of the key.
@@ -227,20 +227,19 @@ func algorithmOf(key crypto.Signer, name string) (algorithm, error) {
 	case *rsa.PublicKey:
 		for i, h := range []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512} {
 			bits := []string{"256", "384", "512"}[i]
-			pss := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: h}
-			fit = append(fit, algorithm{"RS" + bits, h, h}, algorithm{"PS" + bits, h, pss})
+			fit = append(fit, algorithm{"RS" + bits, h, false}, algorithm{"PS" + bits, h, true})
 		}
 	case *ecdsa.PublicKey:
 		switch public.Curve {
 		case elliptic.P256():
-			fit = []algorithm{{"ES256", crypto.SHA256, crypto.SHA256}}
+			fit = []algorithm{{"ES256", crypto.SHA256, false}}
 		case elliptic.P384():
-			fit = []algorithm{{"ES384", crypto.SHA384, crypto.SHA384}}
+			fit = []algorithm{{"ES384", crypto.SHA384, false}}
 		case elliptic.P521():
-			fit = []algorithm{{"ES512", crypto.SHA512, crypto.SHA512}}
+			fit = []algorithm{{"ES512", crypto.SHA512, false}}
 		}
 	case ed25519.PublicKey:
-		fit = []algorithm{{"EdDSA", 0, crypto.Hash(0)}}
+		fit = []algorithm{{"EdDSA", 0, false}}
 	}
 	for _, a := range fit {
 		if name == "" || a.name == name {
@@ -248,22 +247,4 @@ func algorithmOf(key crypto.Signer, name string) (algorithm, error) {
 		}
 	}
 	return algorithm{}, fmt.Errorf("oauth: MintConfig.Algorithm is %q: does not go with the key", name)
-}
-
-// sign returns the signature in the form that JWS has for it.
-func (a algorithm) sign(key crypto.Signer, input []byte) ([]byte, error) {
-	digest := input
-	if a.hash != 0 {
-		h := a.hash.New()
-		h.Write(input)
-		digest = h.Sum(nil)
-	}
-	signature, err := key.Sign(rand.Reader, digest, a.opts)
-	if err != nil {
-		return nil, err
-	}
-	if public, ok := key.Public().(*ecdsa.PublicKey); ok {
-		return pubkey.FixedLength(signature, public)
-	}
-	return signature, nil
 }
