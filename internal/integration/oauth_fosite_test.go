@@ -43,6 +43,7 @@ func startFosite(t *testing.T) *fositeServer {
 	t.Cleanup(web.Close)
 	s := &fositeServer{endpoints: oauth.Endpoints{
 		Token: web.URL + "/token", Authorization: web.URL + "/authorize", Revocation: web.URL + "/revoke",
+		PushedAuthorization: web.URL + "/par",
 	}}
 	var err error
 	s.clientKey, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -74,7 +75,8 @@ func startFosite(t *testing.T) *fositeServer {
 	}
 	provider := compose.Compose(config, store, compose.NewOAuth2HMACStrategy(config),
 		compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2ClientCredentialsGrantFactory, compose.OAuth2RefreshTokenGrantFactory,
-		compose.RFC7523AssertionGrantFactory, compose.OAuth2TokenRevocationFactory, compose.OAuth2PKCEFactory)
+		compose.RFC7523AssertionGrantFactory, compose.OAuth2TokenRevocationFactory, compose.OAuth2PKCEFactory,
+		compose.PushedAuthorizeHandlerFactory)
 	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
 		request, err := provider.NewAccessRequest(r.Context(), r, &fosite.DefaultSession{})
 		if err != nil {
@@ -108,6 +110,19 @@ func startFosite(t *testing.T) *fositeServer {
 			return
 		}
 		provider.WriteAuthorizeResponse(r.Context(), w, request, response)
+	})
+	mux.HandleFunc("/par", func(w http.ResponseWriter, r *http.Request) {
+		request, err := provider.NewPushedAuthorizeRequest(r.Context(), r)
+		if err != nil {
+			provider.WritePushedAuthorizeError(r.Context(), w, request, err)
+			return
+		}
+		response, err := provider.NewPushedAuthorizeResponse(r.Context(), request, &fosite.DefaultSession{})
+		if err != nil {
+			provider.WritePushedAuthorizeError(r.Context(), w, request, err)
+			return
+		}
+		provider.WritePushedAuthorizeResponse(r.Context(), w, request, response)
 	})
 	mux.HandleFunc("/revoke", func(w http.ResponseWriter, r *http.Request) {
 		provider.WriteRevocationResponse(r.Context(), w, provider.NewRevocationRequest(r.Context(), r))
@@ -193,6 +208,24 @@ func TestFositeCodeAndRotation(t *testing.T) {
 	require.ErrorIs(t, err, auth.ErrReauthRequired)
 	_, err = refresher.Token(t.Context())
 	require.ErrorIs(t, err, auth.ErrReauthRequired)
+}
+
+func TestFositePushedLogin(t *testing.T) {
+	t.Parallel()
+	s := startFosite(t)
+	client := s.withSecret(t)
+	login, err := client.PushCode(t.Context(), oauth.CodeConfig{RedirectURI: fositeRedirect, Params: oauth.Params{Scopes: []string{"read"}}})
+	require.NoError(t, err)
+	require.NotContains(t, login.URL, "code_challenge")
+	token, err := client.FinishCode(t.Context(), login, authorize(t, login.URL))
+	require.NoError(t, err)
+	require.Equal(t, []string{"read"}, token.Scopes)
+
+	// The parameters are looked at when they come.
+	_, err = client.PushCode(t.Context(), oauth.CodeConfig{RedirectURI: "https://evil.example/"})
+	var e *auth.TokenError
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, auth.Permanent, e.Kind)
 }
 
 func TestFositeRefusesAnotherVerifier(t *testing.T) {
