@@ -2,8 +2,6 @@ package auth
 
 import (
 	"net/http"
-	"net/netip"
-	"strings"
 
 	"github.com/holdfast-go/holdfast/internal/httpx"
 )
@@ -45,17 +43,7 @@ func (g *Guard) misplaced(req *http.Request) Reason {
 	return 0
 }
 
-// loopback reports whether req goes to this machine by plain HTTP: to the name
-// localhost, which leads nowhere else (RFC 6761, section 6.3), or a loopback
-// address.
+// loopback reports whether req goes to this machine by plain HTTP.
 func loopback(req *http.Request) bool {
-	if req.URL.Scheme != "http" {
-		return false
-	}
-	host := req.URL.Hostname()
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
+	return req.URL.Scheme == "http" && httpx.Loopback(req.URL.Hostname())
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"reflect"
 	"strings"
@@ -156,19 +155,10 @@ func checkEndpoint(name, raw string, needed, allowHTTP bool) error {
 		return fmt.Errorf("oauth: %s has a user or a password in it", name)
 	case strings.Contains(raw, "#"): // even an empty one would end the query of a login
 		return fmt.Errorf("oauth: %s has a fragment", name)
-	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !allowHTTP && !httpx.Loopback(u.Hostname()):
 		return fmt.Errorf("oauth: %s is plain HTTP: must be https", name)
 	}
 	return nil
-}
-
-// loopback reports whether host is this machine (RFC 6761, section 6.3).
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }
 
 // isNil reports whether a holds nothing, as such or as a nil func or pointer.
