@@ -103,7 +103,9 @@ type MintConfig struct {
 	// Subject is "sub". "" means Issuer, as it is for a client that speaks for
 	// itself.
 	Subject string
-	// Audience is "aud". "" means AssertionRequest.Audience.
+	// Audience is "aud". "" means AssertionRequest.Audience. Some servers, such as
+	// Entra and Okta, want the URL of their token endpoint although they publish
+	// an issuer.
 	Audience string
 	// Claims are further claims. Those that this func sets must not be among
 	// them.

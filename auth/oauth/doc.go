@@ -13,10 +13,10 @@
 //
 // A [Client] has the grants. Some speak for the program: [Client.ClientCredentials],
 // [Client.JWTBearer] and [Client.Exchange] return an auth.Source. Others begin
-// with a user: [Client.StartCode] for web servers, [Client.LoginLoopback] for
-// programs with a browser beside them, [Client.StartDevice] for those without.
-// What a user's login brings is kept fresh by a [Refresher]. [Discover] finds the
-// endpoints.
+// with a user: [Client.StartCode] or [Client.PushCode] for web servers,
+// [Client.LoginLoopback] for programs with a browser beside them,
+// [Client.StartDevice] for those without. What a user's login brings is kept fresh
+// by a [Refresher]. [Discover] finds the endpoints.
 //
 // # The token endpoint is a dependency
 //
