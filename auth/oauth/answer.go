@@ -134,6 +134,16 @@ func (a *answer) refusal(o object, reason string) *auth.TokenError {
 	return e
 }
 
+// refuses reports whether the answer is an error with one of these codes.
+func (a *answer) refuses(codes []string) bool {
+	if a.status < http.StatusBadRequest || len(codes) == 0 {
+		return false
+	}
+	o, _ := a.object()
+	code, _ := o.text("error")
+	return slices.Contains(codes, code)
+}
+
 // token returns the token in the answer (RFC 6749, section 5.1). The types are
 // those that it may have beside Bearer.
 func (a *answer) token(requested []string, types ...string) (*auth.Token, error) {

@@ -24,6 +24,10 @@ type attempt struct {
 	call    call
 	sent    time.Time // when the last one went out
 	secrets []string  // what no text may have, of all of them
+	// Of the last one: how far the server's clock was taken to be ahead, and the
+	// error codes with which an assertion in it would be refused.
+	skew       time.Duration
+	assertions []string
 }
 
 // RoundTrip makes one attempt. Of outer only the context counts.
@@ -46,7 +50,8 @@ func (a *attempt) RoundTrip(outer *http.Request) (*http.Response, error) {
 // request makes the request of one attempt.
 func (a *attempt) request(ctx context.Context) (*http.Request, error) {
 	c := a.client
-	now := AssertionRequest{ClientID: c.config.ClientID, Audience: c.audience(), Now: c.now()}
+	a.skew = time.Duration(c.skew.Load())
+	now := AssertionRequest{ClientID: c.config.ClientID, Audience: c.audience(), Now: time.Now().Add(a.skew)}
 	form, err := a.call.form(ctx, now)
 	if err != nil {
 		return nil, err
@@ -59,6 +64,13 @@ func (a *attempt) request(ctx context.Context) (*http.Request, error) {
 		return nil, err
 	}
 	a.secrets = append(a.secrets, secretsOf(r)...)
+	a.assertions = nil
+	if r.Form.Has("client_assertion") {
+		a.assertions = append(a.assertions, "invalid_client")
+	}
+	if r.Form.Has("assertion") {
+		a.assertions = append(a.assertions, "invalid_grant")
+	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.call.url, strings.NewReader(r.Form.Encode()))

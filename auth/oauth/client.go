@@ -106,28 +106,39 @@ func fixed(form url.Values) func(context.Context, AssertionRequest) (url.Values,
 	return func(context.Context, AssertionRequest) (url.Values, error) { return cloneValues(form), nil }
 }
 
-// post sends a call through retries, breaker and time limit, and returns its
-// answer, whatever the status.
+// post sends a call and returns its answer, whatever the status. An assertion that
+// was refused, and made by a clock that the answer shows to be wrong, is made once
+// more.
 func (c *Client) post(ctx context.Context, call call) (*answer, error) {
+	ans, mistimed, err := c.send(ctx, call)
+	if mistimed && call.repeat != whenUnsent {
+		ans, _, err = c.send(ctx, call)
+	}
+	return ans, err
+}
+
+// send sends a call through retries, breaker and time limit. It reports whether
+// the answer may be a refusal because of the time in an assertion.
+func (c *Client) send(ctx context.Context, call call) (ans *answer, mistimed bool, err error) {
 	a := &attempt{client: c, call: call}
 	if call.repeat == always {
 		ctx = retry.Idempotent(ctx)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, call.url, nil)
 	if err != nil {
-		return nil, &auth.TokenError{Kind: auth.Permanent, Err: err}
+		return nil, false, &auth.TokenError{Kind: auth.Permanent, Err: err}
 	}
 	chain := c.policies[call.repeat].Wrap(c.breaker.Wrap(retry.AttemptTimeout(c.config.Timeout)(a)))
 	resp, err := chain.RoundTrip(req)
 	if err != nil {
-		return nil, transportError(ctx, err)
+		return nil, false, transportError(ctx, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, transportError(ctx, err)
+		return nil, false, transportError(ctx, err)
 	}
-	ans := &answer{
+	ans = &answer{
 		endpoint: redactURL(call.url),
 		status:   resp.StatusCode,
 		header:   resp.Header,
@@ -137,12 +148,16 @@ func (c *Client) post(ctx context.Context, call call) (*answer, error) {
 		secrets:  a.secrets,
 	}
 	c.learn(ans, time.Now())
-	return ans, nil
+	off := time.Duration(c.skew.Load()) - a.skew
+	return ans, off.Abs() >= minSkew && ans.refuses(a.assertions), nil
 }
 
 // maxSkew is how far a server's clock may be from the local one and still be
 // believed.
 const maxSkew = 24 * time.Hour
+
+// minSkew is what an assertion's times may be out by without anybody's minding.
+const minSkew = 5 * time.Second
 
 // learn sets the local clock's error from the Date of an answer.
 func (c *Client) learn(a *answer, came time.Time) {
@@ -155,9 +170,6 @@ func (c *Client) learn(a *answer, came time.Time) {
 		c.skew.Store(int64(skew))
 	}
 }
-
-// now returns the time by the server's clock, as far as it is known.
-func (c *Client) now() time.Time { return time.Now().Add(time.Duration(c.skew.Load())) }
 
 // audience is what assertions are made for.
 func (c *Client) audience() string {

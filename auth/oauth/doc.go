@@ -49,7 +49,9 @@
 // # Clocks
 //
 // Lifetimes count from the moment at which a token was asked for. Assertions have
-// the server's time, as it is known from the Date of its answers.
+// the server's time, as it is known from the Date of its answers. If one is refused
+// by the answer that shows the local clock to be wrong it is made once more, but
+// for one-time codes.
 //
 // # When not to use it
 //
