@@ -111,16 +111,16 @@ func (e *TokenError) Unwrap() error {
 }
 
 // reauthCodes are the error codes that only the user can make go away: of RFC
-// 6749, section 5.2, of RFC 8628, section 3.5, and of OpenID Connect Core,
-// section 3.1.2.6.
+// 6749, section 5.2, of RFC 8628, section 3.5, of OpenID Connect Core, section
+// 3.1.2.6, and GitHub's own.
 var reauthCodes = []string{
-	"invalid_grant", "expired_token", "interaction_required", "login_required", "account_selection_required", "consent_required",
+	"invalid_grant", "expired_token", "bad_refresh_token", "interaction_required", "login_required", "account_selection_required", "consent_required",
 }
 
 // Is makes errors.Is(err, ErrReauthRequired) true for the error codes that only
-// the user can make go away.
+// the user can make go away, also where they came with the status of a success.
 func (e *TokenError) Is(target error) bool {
-	return target == ErrReauthRequired && e.Kind == Permanent && slices.Contains(reauthCodes, e.Code)
+	return target == ErrReauthRequired && (e.Kind == Permanent || e.Kind == Protocol) && slices.Contains(reauthCodes, e.Code)
 }
 
 // Retryable reports whether Kind is Transient.

@@ -24,7 +24,8 @@ type CodeConfig struct {
 // CodeLogin is a login with an authorization code that is under way (RFC 6749,
 // section 4.1), with PKCE (RFC 7636, method S256) and a state. Keep it where
 // only the user's browser session can lead to it, until the browser comes back
-// to RedirectURI, and use it once.
+// to RedirectURI, and use it once. Outside of the process that is its fields: the
+// Verifier is a Secret, which does not marshal, so write down what it reveals.
 type CodeLogin struct {
 	// URL is where to send the user's browser.
 	URL string

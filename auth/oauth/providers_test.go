@@ -152,7 +152,7 @@ func TestProvidersRefusals(t *testing.T) {
 		"Auth0 limits":               {reply{status: 429, body: `{"error":"access_denied","error_description":"Too many requests"}`}, auth.Transient, "access_denied", false},
 		"node oidc-provider":         {reply{status: 401, body: `{"error":"invalid_client","error_description":"client authentication failed"}`, contentType: "application/json; charset=utf-8"}, auth.Permanent, "invalid_client", false},
 		"401 without a body":         {reply{status: 401, contentType: "text/plain"}, auth.Permanent, "", false},
-		"GitHub, with 200":           {reply{body: `{"error":"bad_refresh_token","error_description":"The refresh token passed is incorrect or expired."}`}, auth.Protocol, "bad_refresh_token", false},
+		"GitHub, with 200":           {reply{body: `{"error":"bad_refresh_token","error_description":"The refresh token passed is incorrect or expired."}`}, auth.Protocol, "bad_refresh_token", true},
 		"only with DPoP":             {reply{body: `{"access_token":"a","token_type":"DPoP"}`}, auth.Protocol, "", false},
 		"DPoP with a nonce":          {reply{status: 400, body: `{"error":"use_dpop_nonce"}`}, auth.Permanent, "use_dpop_nonce", false},
 	} {
@@ -167,6 +167,28 @@ func TestProvidersRefusals(t *testing.T) {
 			require.Len(t, p.paths, 1)
 		})
 	}
+}
+
+// A login that GitHub has ended, which it says with a status of 200, is not tried
+// again, and the user is asked once.
+func TestGitHubEndsALogin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{replies: map[string][]reply{"/token": {{body: `{"error":"bad_refresh_token"}`}}}}
+		refresher, err := p.client(t, oauth.Endpoints{Token: "https://as.example/token"}).Refresher(oauth.RefreshConfig{Key: "k"})
+		require.NoError(t, err)
+		defer refresher.Close()
+		require.NoError(t, refresher.Login(t.Context(), old("ghr_1B4a2e77838347a7E420ce178F2E7c6912E169246c3")))
+		asked := 0
+		cache := newCache(t, auth.CacheConfig{Source: refresher, Hooks: auth.CacheHooks{ReauthRequired: func(error) { asked++ }}})
+		for range 10 {
+			_, err = cache.Token(t.Context())
+			require.ErrorIs(t, err, auth.ErrReauthRequired)
+			time.Sleep(time.Hour)
+		}
+		require.Equal(t, 1, asked)
+		require.Len(t, p.paths, 1)
+	})
 }
 
 // GitHub polls with 200 for everything, Google has statuses of its own and another
