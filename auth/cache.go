@@ -192,8 +192,9 @@ func (c *Cache) failed(ctx context.Context, f Fetch, err error, resets int64) er
 
 // Invalidate says that a server has refused used, of which only AccessToken
 // counts, and reports whether Token gives another one now. If used is the
-// current token it is not given out any more, unless it is younger than
-// MinForced or no other can be had because the Source has failed.
+// current token it is not given out any more, unless the last one that was
+// refused is not MinForced ago, or no other can be had because the Source has
+// failed.
 func (c *Cache) Invalidate(used *Token) bool {
 	if used == nil || c.closed.Load() {
 		return false
@@ -204,9 +205,9 @@ func (c *Cache) Invalidate(used *Token) bool {
 	if e == nil || !e.token.AccessToken.Equal(used.AccessToken) {
 		return !c.gate.shut(now) || e != nil && !e.hard.passed(now)
 	}
-	// The Source may say that the token is old, each time that it gives it out.
-	young := now.Sub(e.issued) < c.config.MinForced || !c.forced.IsZero() && now.Sub(c.forced) < c.config.MinForced
-	if young || c.gate.shut(now) {
+	// However young the token is: it may have been revoked. The time since the
+	// last refusal is what bounds the number of tokens.
+	if !c.forced.IsZero() && now.Sub(c.forced) < c.config.MinForced || c.gate.shut(now) {
 		return false
 	}
 	// If it is not swapped, another token has taken its place.

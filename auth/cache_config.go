@@ -53,9 +53,10 @@ type CacheConfig struct {
 	// request ask for a token. 0 means [DefaultMinLifetime].
 	MinLifetime time.Duration
 
-	// MinForced is how old a token must be to be invalidated, so that an API
-	// that answers each request with a 401 does not make each ask for a token.
-	// 0 means [DefaultMinForced]; a negative value means any age.
+	// MinForced is the least time between two tokens that are thrown away
+	// because an API has refused them, so that one that answers each request
+	// with a 401 does not make each ask for a token. 0 means
+	// [DefaultMinForced]; a negative value means no such bound.
 	MinForced time.Duration
 
 	// MinBackoff and MaxBackoff bound the time in which the Source is not asked

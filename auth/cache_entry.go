@@ -13,7 +13,6 @@ const maxLifetime = 10 * 365 * 24 * time.Hour
 // entry is a token and how long it is good. Only renewing changes.
 type entry struct {
 	token    *Token
-	issued   time.Time
 	soft     instant     // from then on it is renewed
 	hard     instant     // from then on it is not given out any more
 	renewing atomic.Bool // somebody has seen to it
@@ -40,11 +39,10 @@ func (i instant) passed(now time.Time) bool {
 // at now.
 func (c *CacheConfig) newEntry(t *Token, sent, now time.Time) *entry {
 	own := *t // the Scopes and the Extra are the Source's, and nobody changes them
-	e := &entry{token: &own, issued: sent}
-	if !t.Issued.IsZero() && t.Issued.Before(sent) {
-		e.issued = t.Issued
+	e := &entry{token: &own}
+	if t.Issued.IsZero() || t.Issued.After(sent) {
+		own.Issued = sent
 	}
-	own.Issued = e.issued
 	lifetime, known := c.lifetime(t, sent)
 	if !known {
 		return e

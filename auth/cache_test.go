@@ -247,21 +247,26 @@ func TestRenewalIsSpread(t *testing.T) {
 	})
 }
 
-// A token younger than MinForced stays, whoever refuses it.
-func TestYoungTokenStays(t *testing.T) {
+// A token that has just been issued can be revoked. The one that replaces it
+// stays for MinForced, whoever refuses it.
+func TestRefusedTokensAreReplacedAtTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &counter{}
 		cache := newCache(t, auth.CacheConfig{Source: source})
 		token, err := cache.Token(t.Context())
 		require.NoError(t, err)
+		require.True(t, cache.Invalidate(token))
+		token, err = cache.Token(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "token-2", token.AccessToken.Reveal())
 		time.Sleep(auth.DefaultMinForced - time.Nanosecond)
 		require.False(t, cache.Invalidate(token))
 		time.Sleep(time.Nanosecond)
 		require.True(t, cache.Invalidate(token))
 		_, err = cache.Token(t.Context())
 		require.NoError(t, err)
-		require.EqualValues(t, 2, source.n.Load())
+		require.EqualValues(t, 3, source.n.Load())
 	})
 }
 
