@@ -128,6 +128,9 @@ func (r *report) readReset(in, guard time.Duration) {
 			guard /= 4
 		}
 		r.from, r.to, r.in = r.sent+in-guard, r.now+in+guard, max(in, guard/4)
+		if r.length >= max(in, 4*guard) { // a short window is asked for when it is due
+			r.to = min(r.to, r.now+r.length) // no reset is farther away than that
+		}
 		r.due, r.blur = r.sent+in, guard // who asks then comes as long after it as this one did
 	case r.fill > 0 && r.limit >= 0 && r.remaining >= 0:
 		full := time.Duration(min((r.limit-r.remaining)/r.fill, year.Seconds()) * float64(time.Second))

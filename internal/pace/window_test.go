@@ -162,3 +162,24 @@ func TestWindows(t *testing.T) {
 		require.InDelta(t, 1.25, p.Plan(sec, one).Until.Seconds(), 0.1, "less than a second is left")
 	})
 }
+
+// No reset is farther away than the window is long. Which of the roundings it had
+// is not known, but so much is.
+func TestResetIsWithinTheWindow(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		window, in, to time.Duration
+	}{
+		"a window that has just begun":   {10 * sec, 10 * sec, 11100 * ms},
+		"one that is about to end":       {10 * sec, 2 * sec, 4100 * ms},
+		"not told how long it is":        {-1, 10 * sec, 12100 * ms},
+		"told something else":            {sec, 10 * sec, 12100 * ms},
+		"short beside a second of guard": {2 * sec, 2 * sec, 4100 * ms},
+	} {
+		p := warm(t, pace.Config{})
+		q := quota(99, tt.in)
+		q.Window = tt.window
+		exchange(p, sec, 100*ms, nothing, q)
+		require.Equal(t, tt.to, p.Snapshot(1100 * ms).Windows[0].To, name)
+	}
+}
