@@ -21,12 +21,12 @@
 //
 // Answers overtake each other. A reset that comes with an answer was counted
 // from some time between sending and receipt, and rounded to seconds; so it
-// gives a range in which the reset lies. If the ranges of two answers overlap,
-// they speak of the same window: what remains there only falls, the range
-// becomes what both have in common, and the order of the answers does not
-// matter. A range that lies wholly later opens a new window. One that lies
-// wholly earlier is late news and is dropped. Nothing is compared with the clock
-// of the server or of the calendar.
+// gives a range in which the reset lies, at most the length of the window after
+// receipt. If the ranges of two answers overlap, they speak of the same window:
+// what remains there only falls, the range becomes what both have in common, and
+// the order of the answers does not matter. A range that lies wholly later opens
+// a new window. One that lies wholly earlier is late news and is dropped. Nothing
+// is compared with the clock of the server or of the calendar.
 //
 // A request whose answer tells of no quota, or that never had one, is taken off
 // as well, until an answer to a later request shows what the server made of it.
@@ -78,6 +78,10 @@
 // comes, twice as many may be on their way after each Config.ProbeTimeout. After
 // a throttle the same goes on for a while: each answer allows one more to be on
 // its way, and they go one by one.
+//
+// [Spread] does not stop where a window ends in whose beginning it has sent.
+// Those requests are forgotten by then, whether the window is fixed or slides, so
+// as many may go, as evenly as those went.
 //
 // # Throttles
 //

@@ -76,7 +76,11 @@ func (p *Pacer) look(now time.Duration, req Request) view {
 func (p *Pacer) ask(v *view, w *window, now time.Duration, req *Request) {
 	c := &p.rules.config
 	need, flying := req.Cost[w.id.unit], p.flying[w.id.unit]
-	level := w.level(now)
+	level, regained := w.level(now), 0.0
+	if c.Mode == Spread { // the others wait for one that looks
+		regained = w.regained(now)
+		level += regained
+	}
 	whole := w.full()
 	if !req.Interactive {
 		level -= c.Reserve * whole
@@ -89,7 +93,7 @@ func (p *Pacer) ask(v *view, w *window, now time.Duration, req *Request) {
 	case w.remaining < 0:
 		v.plan.slow(w.rate(now, 0, flying, c.Mode), need)
 		return
-	case w.over(now) && (w.low(now) || level < enough):
+	case w.over(now) && (level < enough || regained == 0 && w.low(now)):
 		v.open(now, w.end()+w.jitter, w.end()+w.jitter)
 		return
 	case free < enough:
@@ -107,7 +111,13 @@ func (p *Pacer) block(v *view, w *window, now time.Duration, need, lack float64)
 	c := &p.rules.config
 	if w.over(now) {
 		// There should be more by now, but an answer has to say so.
-		v.plan.wait(now+c.ProbeTimeout, now+c.ProbeTimeout)
+		until := now + c.ProbeTimeout
+		if c.Mode == Spread && w.regained(now) > 0 {
+			if at, ok := w.backBy(now, lack); ok {
+				until = min(until, at)
+			}
+		}
+		v.plan.wait(until, until)
 		return
 	}
 	until := w.end() + w.jitter

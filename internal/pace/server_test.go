@@ -74,6 +74,7 @@ type sliding struct {
 func newSliding(s size) server       { return &sliding{size: s} }
 func newSlidingNamed(s size) server  { return &sliding{size: s, named: true} }
 func newSlidingOldest(s size) server { return &sliding{size: s, oldest: true} }
+func newSlidingDraft(s size) server  { return &sliding{size: s, oldest: true, named: true} }
 
 func (s *sliding) serve(now time.Duration) answer {
 	for len(s.log) > 0 && s.log[0] <= now-s.period {

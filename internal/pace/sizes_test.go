@@ -23,6 +23,7 @@ func TestAnySize(t *testing.T) {
 		{"sliding", newSliding},
 		{"sliding, window known", newSlidingNamed},
 		{"sliding, oldest", newSlidingOldest},
+		{"sliding, IETF draft 10", newSlidingDraft},
 		{"sliding, two counters", newWeighted},
 		{"bucket", newBucket},
 		{"bucket, rate known", newBucketRated},
@@ -47,7 +48,7 @@ func TestAnySize(t *testing.T) {
 			sim.others = 0.3 * size.perSecond()
 			shared := sim.run()
 			all := 4 * size.limit
-			t.Logf("%-21s %4.0f in %7v, ways of %-12v | %5.1f%% / %4.1f | with another %5.1f%% / %4.1f / %5.1f%%",
+			t.Logf("%-22s %4.0f in %7v, ways of %-12v | %5.1f%% / %4.1f | with another %5.1f%% / %4.1f / %5.1f%%",
 				s.name, size.limit, size.period, most, 100*alone.ok/all, alone.refused,
 				100*(shared.ok+shared.got)/all, shared.refused, 100*shared.got/shared.wanted)
 			require.LessOrEqual(t, alone.refused, 0.01*alone.ok, s.name)

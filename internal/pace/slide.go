@@ -108,9 +108,23 @@ func (w *window) back(from, to time.Duration) float64 {
 // reports false if less than that was sent.
 func (w *window) backBy(now time.Duration, lack float64) (time.Duration, bool) {
 	s := &w.slide
-	at, ok := s.trail.when(s.base, lack+max(0, w.level(now)-w.remaining))
+	from, back := s.base, max(0, w.level(now)-w.remaining)
+	if !w.slides() {
+		from, back = max(w.to, s.base), w.regained(now)
+	}
+	at, ok := s.trail.when(from, lack+back)
 	soon := time.Duration(min(1/w.steady(), year.Seconds()) * float64(time.Second))
 	return max(at, now+soon), ok
+}
+
+// regained is how much has surely come back since w, which looks fixed, was over:
+// if it has turned out to slide, that of ours which is as old as the window is
+// long, and otherwise more.
+func (w *window) regained(now time.Duration) float64 {
+	if !w.over(now) || w.flows || !w.timed || w.slide.trail == nil || w.brief() {
+		return 0
+	}
+	return max(0, min(w.back(max(w.to, w.slide.base), now), w.limit-w.remaining))
 }
 
 // hollow reports whether r was made just after the reset of a window that was

@@ -134,6 +134,32 @@ func TestHollowReset(t *testing.T) {
 	require.Less(t, p.Plan(now, one).Until, 95*sec)
 }
 
+// What was sent a window ago is back when a window that looked fixed is over,
+// whatever it is.
+func TestGoesOnWhereAWindowEnds(t *testing.T) {
+	t.Parallel()
+	spend := func(mode pace.Mode) (*pace.Pacer, time.Duration) {
+		p, s := warm(t, pace.Config{Mode: mode}), newSlidingDraft(usual)
+		for now := ms; now < 10*sec; now += 10 * sec / 97 {
+			trip(p, s, now)
+		}
+		w := p.Snapshot(10 * sec).Windows[0]
+		require.InDelta(t, 3, w.Remaining, 1)
+		return p, w.To + 500*ms
+	}
+	p, now := spend(pace.Spread)
+	require.False(t, p.Snapshot(now).Restarting, "evenly, it goes on as before")
+	require.InDelta(t, 8, p.Plan(now, one).Burst, 2, "what was left, and what is back")
+	require.InDelta(t, 10, p.Plan(now, one).Rate, 0.1)
+
+	p, now = spend(pace.Burst)
+	require.True(t, p.Snapshot(now).Restarting, "all would go at once")
+
+	p = warm(t, pace.Config{})
+	exchange(p, 8*sec, ms, nothing, quota(3, 2*sec))
+	require.True(t, p.Snapshot(12*sec).Restarting, "it was others who used it")
+}
+
 // A window that slides is asked for more than a fixed one, with each plan.
 func BenchmarkSlide(b *testing.B) {
 	size := size{1000, 10 * sec}

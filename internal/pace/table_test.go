@@ -171,8 +171,8 @@ func TestServers(t *testing.T) {
 		{"fixed window", newFixed, 0.95 * 600},
 		{"sliding, reset is the window", newSliding, 0.95 * 600},
 		{"sliding, window known", newSlidingNamed, 0.95 * 600},
-		// Its first window looks like a fixed one, up to the end.
-		{"sliding, reset of the oldest", newSlidingOldest, 0.94 * 600},
+		{"sliding, reset of the oldest", newSlidingOldest, 0.95 * 600},
+		{"sliding, IETF draft 10", newSlidingDraft, 0.95 * 600},
 		{"sliding, two counters", newWeighted, 0.95 * 600},
 		{"token bucket, reset when full", newBucket, 0.95 * 600},
 		{"token bucket, rate known", newBucketRated, 0.95 * 600},

@@ -221,6 +221,9 @@ func (w *window) rise(r *report, jitter func() float64) {
 // window.
 func (w *window) narrow(r *report) {
 	w.clockAgain(r)
+	if r.remaining >= 0 && r.remaining <= w.remaining {
+		w.slide.base = w.counted(r)
+	}
 	w.remaining = lesser(w.remaining, r.remaining)
 	w.limit = lesser(w.limit, r.limit)
 	if r.timed || !w.timed {
