@@ -58,7 +58,8 @@
 //
 // Ignored are: answers from a cache (Age is positive), redirects that say that
 // nothing is left, quotas of concurrent requests, trailers, and fields that are
-// malformed, of which a hook tells. As long as a server has said nothing, its
+// malformed, of which a hook tells. A remaining that is 0 from the beginning is
+// ignored when three calls in a row have been served all the same. As long as a server has said nothing, its
 // first 16 answers and one in 64 of the later ones are read, and all that have
 // the status of an error. Into the body of a 403, 429, 503 or 529 it looks for
 // 100 ms at most; into one that has said nothing eight times in a row, and is

@@ -73,6 +73,9 @@ func TestSmallLimitsAreUsed(t *testing.T) {
 				say(h, "RateLimit-", 50, left, "1")
 			}
 		}, 0.8},
+		"a remaining that is always 0": {ratelimit.Config{}, 50 * ms, 50, func(h http.Header, _ int, _ bool) {
+			say(h, "RateLimit-", 50, 0, "1")
+		}, 0.7},
 		"evenly": {ratelimit.Config{Pace: ratelimit.Spread}, 50 * ms, 10, func(h http.Header, left int, _ bool) {
 			say(h, "RateLimit-", 10, left, "1")
 		}, 0.8},

@@ -57,6 +57,15 @@
 // the same has one unit more kept back, and each two hundred that are sent one
 // unit less.
 //
+// # What is always 0
+//
+// Some servers tell with each answer that nothing remains, and serve all the same.
+// After three such answers, each to a request sent after the one before, a
+// remaining that was never more than 0 is no longer believed, if the limit is 2 or
+// more. The pace doubles with each further answer, up to the limit by its length.
+// After a refusal at that pace it starts from a slow one again. A refusal at a slower one
+// has it believed again, for twice as many answers as before.
+//
 // # How fast
 //
 // [Spread] divides what is free by the time to the reset. What others take from

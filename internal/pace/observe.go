@@ -46,8 +46,9 @@ func (p *Pacer) Observe(now time.Duration, t *Ticket, quotas []Quota, a Answer) 
 			t.reported, r.refused = true, a.Throttled
 			changed = p.learn(&r, ours[r.id.unit]) || changed
 			if r.remaining >= 0 && r.remaining < max(1, t.cost[r.id.unit]) {
-				spent = true
-				if w := p.find(r.id); a.Throttled && w != nil {
+				w := p.find(r.id)
+				spent = spent || w == nil || !w.blank()
+				if a.Throttled && w != nil {
 					w.refused(now)
 				}
 			}
@@ -68,6 +69,7 @@ func (p *Pacer) learn(r *report, ours float64) bool {
 	w := p.find(r.id)
 	if w != nil {
 		opened := w.opened
+		w.weigh(r)
 		w.study(r)
 		changed := w.merge(r, p.rules.config.Jitter)
 		w.follow(r, p.flying[r.id.unit])
@@ -83,6 +85,7 @@ func (p *Pacer) learn(r *report, ours float64) bool {
 		return false
 	}
 	w.open(r, p.rules.config.Jitter())
+	w.weigh(r)
 	w.study(r)
 	w.follow(r, p.flying[r.id.unit])
 	return true
@@ -189,7 +192,7 @@ func (p *Pacer) impatience(t *Ticket) time.Duration {
 
 // spentFor reports whether w has too little left for one like t.
 func (w *window) spentFor(t *Ticket) bool {
-	return w.remaining >= 0 && w.remaining < max(1, t.cost[w.id.unit])
+	return w.remaining >= 0 && w.remaining < max(1, t.cost[w.id.unit]) && !w.blank()
 }
 
 // backoff draws a pause after n strikes: anywhere up to an end that doubles

@@ -184,6 +184,7 @@ func TestLongWaits(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
 	p := warm(t, pace.Config{})
+	exchange(p, ms, 0, nothing, quota(1, day)) // more than 0, so that 0 is believed
 	exchange(p, sec, 0, nothing, quota(0, day))
 	plan := p.Plan(sec, one)
 	require.Equal(t, sec+10*time.Minute, plan.Until)

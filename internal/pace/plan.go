@@ -93,6 +93,9 @@ func (p *Pacer) ask(v *view, w *window, now time.Duration, req *Request) {
 	case w.remaining < 0:
 		v.plan.slow(w.rate(now, 0, flying, c.Mode), need)
 		return
+	case w.blank():
+		v.plan.slow(w.blankRate(), need)
+		return
 	case w.over(now) && (level < enough || regained == 0 && w.low(now)):
 		v.open(now, w.end()+w.jitter, w.end()+w.jitter)
 		return

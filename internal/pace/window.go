@@ -61,6 +61,7 @@ type window struct {
 	rises uint8 // rises of remaining that no reset explains, in a row
 
 	slide slide
+	zero  zero
 	short *short // nil of a window that was never short
 }
 
@@ -72,7 +73,7 @@ func (w *window) open(r *report, jitter float64) {
 	id.partition = strings.Clone(id.partition)
 	*w = window{
 		id: id, limit: unknown, length: unknown, shortest: year, ceiling: r.limit,
-		fill: r.fill, flows: r.fill > 0, slide: slide{fast: math.Inf(1)},
+		fill: r.fill, flows: r.fill > 0, slide: slide{fast: math.Inf(1)}, zero: zero{trust: zeroTrust},
 	}
 	w.replace(r)
 	w.start(jitter)
