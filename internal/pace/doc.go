@@ -86,7 +86,8 @@
 // pause) one request goes, and the others wait for its answer. While none
 // comes, twice as many may be on their way after each Config.ProbeTimeout. After
 // a throttle the same goes on for a while: each answer allows one more to be on
-// its way, and they go one by one.
+// its way, times what waiting for slow ones has doubled it by, and they go
+// one by one.
 //
 // [Spread] does not stop where a window ends in whose beginning it has sent.
 // Those requests are forgotten by then, whether the window is fixed or slides, so

@@ -162,7 +162,8 @@ func (p *Pacer) hear(now time.Duration, t *Ticket) {
 	p.served = true
 	p.strikes = min(p.strikes, maxServed)
 	if p.ramp > 0 {
-		p.moved = now
+		// What slow answers had doubled stays so: they bring good news as well.
+		p.moved += max(0, now-p.moved) % p.rules.config.ProbeTimeout
 		if p.ramp++; p.ramp <= rampEnd {
 			return
 		}

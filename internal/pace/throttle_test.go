@@ -136,3 +136,30 @@ func TestAdopt(t *testing.T) {
 	require.Equal(t, 5*sec, p.Held())
 	require.Zero(t, p.Snapshot(3*sec).InFlight)
 }
+
+// Answers that take long are good news, too: the first of them does not take back
+// what was allowed without any.
+func TestSlowAnswersAfterAHold(t *testing.T) {
+	t.Parallel()
+	p := warm(t, pace.Config{})
+	exchange(p, sec, ms, pace.Answer{Throttled: true, RetryAfter: sec})
+	var sent []pace.Ticket
+	goes := func(now time.Duration) (n int) {
+		for p.Plan(now, one).Until == now {
+			sent = append(sent, p.Sent(now, one))
+			n++
+			if n == 1000 {
+				break
+			}
+		}
+		return n
+	}
+	for now := 2 * sec; now < 15*sec; now += 250 * ms {
+		goes(now)
+	}
+	require.Len(t, sent, 64, "twice as many each two seconds")
+	p.Observe(15*sec, &sent[0], nil, nothing)
+	p.Done(15*sec, &sent[0], pace.Answered)
+	require.Equal(t, 65, goes(15*sec), "an answer allows as many again")
+	require.Zero(t, goes(15*sec+ms))
+}
