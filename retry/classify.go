@@ -12,6 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/holdfast-go/holdfast/internal/header"
+	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
 // Attempt is the outcome of one attempt, for Config.Classify.
@@ -26,6 +27,8 @@ type Attempt struct {
 	// Err is the transport's error; nil if there is a Response.
 	Err error
 	// NeverSent says that the server has certainly seen nothing of the request.
+	// A failure to dial does not say so of one with an idempotency key: net/http
+	// may have sent it before, on a connection that died.
 	NeverSent bool
 }
 
@@ -62,38 +65,18 @@ func (v Verdict) String() string {
 	return verdicts[v]
 }
 
-// safe reports whether the method of req only reads (RFC 9110, section 9.2.1).
-func safe(req *http.Request) bool {
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
-	}
-	return false
-}
-
 // idempotent reports whether the server may see req more than once: by its
-// method (RFC 9110, section 9.2.2), by an idempotency key, which net/http
-// honours too, or because the caller says so.
+// method or an idempotency key, also one in a field that Keys alone knows, or
+// because the caller says so.
 func idempotent(req *http.Request) bool {
-	if safe(req) || req.Method == http.MethodPut || req.Method == http.MethodDelete {
-		return true
-	}
-	if hasKey(req, "Idempotency-Key") || hasKey(req, "X-Idempotency-Key") {
+	if httpx.Idempotent(req) {
 		return true
 	}
 	ctx := req.Context()
-	if name, ok := ctx.Value(keyField{}).(string); ok && hasKey(req, name) {
+	if name, ok := ctx.Value(keyField{}).(string); ok && httpx.HasKey(req, name) {
 		return true
 	}
 	return ctx.Value(idempotentKey{}) != nil
-}
-
-// hasKey reports whether req has a key in the field of that canonical name. As
-// in net/http, a field without a value is a wish to be repeated; an empty value
-// is no key.
-func hasKey(req *http.Request, name string) bool {
-	values, ok := req.Header[name]
-	return ok && (len(values) == 0 || values[0] != "")
 }
 
 // statusOverloaded is what Anthropic, Notion and others send when overloaded.
@@ -111,7 +94,7 @@ func failedStatus(req *http.Request, resp *http.Response) bool {
 		http.StatusGatewayTimeout, statusOverloaded:
 		return true
 	case http.StatusInternalServerError:
-		if safe(req) {
+		if httpx.Safe(req) {
 			return true
 		}
 	}

@@ -35,7 +35,7 @@ func Do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, erro
 			verdict = RetryAnyway
 			delay, reason = c.plan(askedBy(nil, err))
 		}
-		c.note(Try{Err: err, Verdict: verdict, Delay: delay}, !neverSent(err, nil))
+		c.note(Try{Err: err, Verdict: verdict, Delay: delay}, !neverSent(nil, err, nil))
 		event := Event{Attempt: c.attempts, Err: err, Delay: delay, Reason: reason}
 		var cause error
 		if reason == 0 {

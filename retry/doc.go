@@ -34,7 +34,8 @@
 // itself repeats what a connection that the server had closed never carried, and
 // what an HTTP/2 server that said GOAWAY has not processed. It can do so with a
 // body that has no GetBody too, if its ContentLength is known and within
-// Config.MaxBuffer.
+// Config.MaxBuffer. A request with an idempotency key it repeats also when the
+// connection, used before, died under it: then a failure to dial is no proof.
 //
 // The server's own word counts: X-Should-Retry or Stripe-Should-Retry with
 // "true" makes any failed status one that is repeated, for an idempotent

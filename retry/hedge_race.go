@@ -166,7 +166,7 @@ func (c *runner) saysMoreThan(d *runner) bool {
 	if c.err == nil || d.err == nil {
 		return d.err != nil
 	}
-	return neverSent(d.err, nil) && !neverSent(c.err, nil)
+	return neverSent(d.req, d.err, nil) && !neverSent(c.req, c.err, nil)
 }
 
 // accepts reports whether the outcome of c ends the race.
@@ -176,7 +176,7 @@ func (r *race) accepts(c *runner) bool {
 		return false
 	case c.resp == nil:
 		return true // http.Client has a word for such a transport
-	case r.running > 0 && !safe(r.req) && c.resp.StatusCode >= 400 && c.resp.StatusCode < 500:
+	case r.running > 0 && !httpx.Safe(r.req) && c.resp.StatusCode >= 400 && c.resp.StatusCode < 500:
 		return false // perhaps only because the other copy has been there first
 	case r.hedge.check != nil:
 		c.rejected = r.hedge.check(c.resp)

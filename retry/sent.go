@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
+
+	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
 // sendTrace learns from net/http whether an attempt got as far as a
@@ -72,23 +74,19 @@ func refused(err error) bool {
 	return ok && e.NotSent()
 }
 
-// neverSent reports whether err proves that the server has not seen the
-// request, or has not acted on it and never will.
-func neverSent(err error, trace *sendTrace) bool {
+// neverSent reports whether err proves that the server has not seen req, or has
+// not acted on it and never will. A nil req is one that is not known.
+func neverSent(req *http.Request, err error, trace *sendTrace) bool {
 	if e, ok := errors.AsType[streamError](err); ok && e.Code == refusedStream {
 		return true
 	}
 	if trace.connected() {
 		return false
 	}
-	if e, ok := errors.AsType[notSent](err); ok {
-		return e.NotSent() // also if it is about more than one attempt, as Error is
-	}
-	if trace.noConnection() {
+	if _, ok := errors.AsType[notSent](err); !ok && trace.noConnection() {
 		return true
 	}
-	e, ok := errors.AsType[*net.OpError](err)
-	return ok && e.Op == "dial"
+	return httpx.NotSent(req, err)
 }
 
 // refusedStream is REFUSED_STREAM: the server has not processed the request at

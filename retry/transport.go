@@ -240,7 +240,7 @@ func (c *call) hopeless() bool {
 
 // neverSent reports whether the server has seen nothing of the last attempt.
 func (c *call) neverSent() bool {
-	return c.resp == nil && neverSent(c.err, c.trace)
+	return c.resp == nil && neverSent(c.req, c.err, c.trace)
 }
 
 // giveUp ends the call with its last answer, or with an error that says why.

@@ -1,9 +1,9 @@
 package fallback
 
 import (
-	"errors"
-	"net"
 	"net/http"
+
+	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
 // Failure is what went wrong below.
@@ -17,15 +17,16 @@ type Failure struct {
 	// the error has a method NotSent that says so, as that of an open circuit
 	// has, or it has no such method and dialling failed. A layer below that sends
 	// a request more than once has to have the method, as package retry has: the
-	// last attempt alone proves nothing.
+	// last attempt alone proves nothing. So a failure to dial is no proof if the
+	// request has an idempotency key, for then net/http may have sent it before.
 	NotSent bool
 }
 
-// judge reports whether resp and err are a failure, and which.
-func (f *Fallback) judge(resp *http.Response, err error) (Failure, bool) {
+// judge reports whether what came of req is a failure, and which.
+func (f *Fallback) judge(req *http.Request, resp *http.Response, err error) (Failure, bool) {
 	switch {
 	case err != nil:
-		return Failure{Err: err, NotSent: notSent(err)}, true
+		return Failure{Err: err, NotSent: httpx.NotSent(req, err)}, true
 	case resp == nil:
 		return Failure{}, false // http.Client has a word for such a transport
 	case resp.StatusCode >= http.StatusBadRequest && resp.StatusCode < http.StatusInternalServerError:
@@ -54,41 +55,7 @@ func failedStatus(status int) bool {
 	return false
 }
 
-// notSent reports whether err proves that the upstream has not seen the request.
-func notSent(err error) bool {
-	if e, ok := errors.AsType[interface {
-		error
-		NotSent() bool
-	}](err); ok {
-		return e.NotSent() // also if it is about more than a failure to dial
-	}
-	e, ok := errors.AsType[*net.OpError](err)
-	return ok && e.Op == "dial"
-}
-
 // reads reports whether req is a GET or a HEAD.
 func reads(req *http.Request) bool {
 	return req.Method == "" || req.Method == http.MethodGet || req.Method == http.MethodHead
-}
-
-// safe reports whether the method of req only reads (RFC 9110, section 9.2.1).
-func safe(req *http.Request) bool {
-	return reads(req) || req.Method == http.MethodOptions || req.Method == http.MethodTrace
-}
-
-// idempotent reports whether req may be carried out more than once: by its
-// method (RFC 9110, section 9.2.2) or by an idempotency key.
-func idempotent(req *http.Request) bool {
-	if safe(req) || req.Method == http.MethodPut || req.Method == http.MethodDelete {
-		return true
-	}
-	return hasKey(req, "Idempotency-Key") || hasKey(req, "X-Idempotency-Key")
-}
-
-// hasKey reports whether req has a key in the field of that canonical name. As
-// in net/http, a field without a value is a wish to be repeated; an empty value
-// is no key.
-func hasKey(req *http.Request, name string) bool {
-	values, ok := req.Header[name]
-	return ok && (len(values) == 0 || values[0] != "")
 }

@@ -174,7 +174,7 @@ func cacheStatus(f Failure) string {
 // learn remembers resp, when it has been read, or forgets what it has made
 // untrue. The conditions of a are those of the memory.
 func (m *memory) learn(req *http.Request, resp *http.Response, a Answer) {
-	if !safe(req) {
+	if !httpx.Safe(req) {
 		if resp.StatusCode < http.StatusBadRequest {
 			m.forgetURL(m.hashURL(req))
 		}

@@ -98,3 +98,23 @@ func TestHedgedCallWasSent(t *testing.T) {
 		})
 	}
 }
+
+// net/http may have sent a request with a key on a connection that died, before
+// it failed to dial. Without a key it does not.
+func TestFailureToDialWithAKey(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{"Idempotency-Key": false, "X-Other": true} {
+		var got fallback.Failure
+		f := newFallback(t, fallback.Config{
+			Answers: []fallback.Answer{static("degraded")},
+			Hooks: fallback.Hooks{
+				Served: func(e fallback.Event) { got = e.Failure },
+				Failed: func(e fallback.Event) { got = e.Failure },
+			},
+		})
+		req := newRequest(t, http.MethodPost, thingsURL, "order")
+		req.Header.Set(name, "k")
+		_, _ = f.Wrap(rttest.NewScript(rttest.Step{Err: &net.OpError{Op: "dial", Err: errBroken}})).RoundTrip(req)
+		require.Equal(t, want, got.NotSent, name)
+	}
+}

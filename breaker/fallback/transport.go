@@ -22,7 +22,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return f.finish(req, httpx.Replay{}, resp, err)
 	}
 	keep := f.maxBuffer
-	if !idempotent(req) {
+	if !httpx.Idempotent(req) {
 		// It is sent again only if nothing of it was sent, so keep nothing.
 		keep = 0
 	}
@@ -52,7 +52,7 @@ func (f *Fallback) finish(req *http.Request, replay httpx.Replay, resp *http.Res
 	unguarded := resp
 	defer func() { closeBody(unguarded) }() // if a callback panics
 	unforge(req, resp)
-	failure, failed := f.judge(resp, err)
+	failure, failed := f.judge(req, resp, err)
 	if failed && req.Context().Err() == nil {
 		f.failures.Add(1)
 		unguarded = nil

@@ -122,7 +122,7 @@ func (u *upstream) answer(c *call) (*http.Response, error) {
 func (u *upstream) takes(c *call) bool {
 	req := c.req
 	switch {
-	case !idempotent(req) && !c.failure.NotSent, !c.replay.Repeatable():
+	case !httpx.Idempotent(req) && !c.failure.NotSent, !c.replay.Repeatable():
 		return false
 	case req.URL == nil || req.URL.Opaque != "" || (req.URL.Path != "" && req.URL.Path[0] != '/'):
 		return false // such as OPTIONS *
