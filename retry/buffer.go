@@ -35,8 +35,17 @@ func streams(resp *http.Response) bool {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return true
 	}
+	return mediaType(resp) == "text/event-stream"
+}
+
+// mediaType returns that of the body of resp, in small letters; "" if nobody can
+// tell. Its parameters, good or bad, do not matter.
+func mediaType(resp *http.Response) string {
 	media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) && media == "text/event-stream"
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return ""
+	}
+	return media
 }
 
 // restored is a body whose beginning has been read once already.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -22,7 +21,7 @@ import (
 // what is left of them.
 func TestComplaintsAboutEnds(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]func(*testing.T){
+	inBubbles(t, map[string]func(*testing.T){
 		"gojek/heimdall#45 bodies of failed attempts left open":          failedBodiesClosed,
 		"gojek/heimdall#145 sleep that ignores the context":              sleepEndsWithContext,
 		"go-resty/resty#47 body cut short on the second attempt":         halfABodyIsNotSent,
@@ -33,12 +32,7 @@ func TestComplaintsAboutEnds(t *testing.T) {
 		"aws/aws-sdk-go-v2#1665 budget not given back":                   budgetGivenBack,
 		"dotnet/extensions#5105 a stream that breaks is held back":       streamsPass,
 		"microsoft/kiota-http-go#180 nobody knows how often it was sent": attemptsTold,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, test)
-		})
-	}
+	})
 }
 
 func failedBodiesClosed(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 // What users of other retry libraries have reported, each as a test.
 func TestComplaints(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]func(*testing.T){
+	inBubbles(t, map[string]func(*testing.T){
 		"hashicorp/go-retryablehttp#247 Retry-After without a cap":            retryAfterWithoutCap,
 		"docker/hub-feedback#2459 Unix time in Retry-After":                   epochInRetryAfter,
 		"hashicorp/go-retryablehttp#169 classifier without the request":       classifierSeesRequest,
@@ -50,7 +50,13 @@ func TestComplaints(t *testing.T) {
 		"golang/go#19943 idempotency key makes POST repeatable":               keyMakesRepeatable,
 		"googleapis/google-cloud-go#1311 body cut in the middle":              cutBodyIsRepeated,
 		"stacklok/toolhive#6483 CloseIdleConnections swallowed":               closeIdleReachesTransport,
-	} {
+	})
+}
+
+// inBubbles runs each test, under its name, in a bubble of its own.
+func inBubbles(t *testing.T, tests map[string]func(*testing.T)) {
+	t.Helper()
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, test)

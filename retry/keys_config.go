@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/holdfast-go/holdfast/internal/header"
 )
 
 // KeysConfig says which requests get an idempotency key, and which. The zero
@@ -39,7 +41,7 @@ func (c KeysConfig) validate() error {
 	}
 	switch {
 	case c.Header == "":
-	case !token(c.Header):
+	case !header.IsToken(c.Header):
 		wrong("Header", c.Header, "must be a token (RFC 9110, section 5.6.2)")
 	case ofConnection(c.Header):
 		wrong("Header", c.Header, "must not be a field that net/http or a proxy takes for itself")
@@ -48,7 +50,7 @@ func (c KeysConfig) validate() error {
 		wrong("Methods", c.Methods, "must name a method, or be nil for POST and PATCH")
 	}
 	for i, method := range c.Methods {
-		if !token(method) || method != strings.ToUpper(method) {
+		if !header.IsToken(method) || method != strings.ToUpper(method) {
 			wrong(fmt.Sprintf("Methods[%d]", i), method, "must be a token (RFC 9110, section 5.6.2) in capitals")
 		}
 	}
@@ -61,16 +63,6 @@ func (c KeysConfig) validate() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// token reports whether s is a token (RFC 9110, section 5.6.2).
-func token(s string) bool {
-	for i := range len(s) {
-		if !letterOrDigit(s[i]) && strings.IndexByte("!#$%&'*+-.^_`|~", s[i]) < 0 {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // ofConnection reports whether the field name would not reach the server, or

@@ -2,8 +2,6 @@ package retry
 
 import (
 	"context"
-	"errors"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -66,7 +64,4 @@ func encodingOf(h http.Header) string { return strings.Join(h["Content-Encoding"
 
 // multipart reports whether the body of resp is made of several parts, with
 // their Content-Range fields inside.
-func multipart(resp *http.Response) bool {
-	media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) && media == "multipart/byteranges"
-}
+func multipart(resp *http.Response) bool { return mediaType(resp) == "multipart/byteranges" }
