@@ -28,7 +28,8 @@ type Error struct {
 	// History has one entry for each attempt.
 	History []Try
 
-	notSent bool // no attempt can have come to the server
+	notSent bool  // no attempt can have come to the server
+	ended   error // the Err of the call's context
 }
 
 // Try is one attempt of a call.
@@ -66,10 +67,12 @@ func (e *Error) Error() string {
 	return msg
 }
 
-// Unwrap returns the last error and the cause, those that there are.
+// Unwrap returns those that there are of the last error, the cause, and the
+// error of the call's context: context.Canceled or context.DeadlineExceeded, also
+// where the cause is another.
 func (e *Error) Unwrap() []error {
-	errs := make([]error, 0, 2)
-	for _, err := range []error{e.Err, e.Cause} {
+	errs := make([]error, 0, 3)
+	for _, err := range []error{e.Err, e.Cause, e.ended} {
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -88,7 +91,7 @@ func (e *Error) Retryable() bool { return false }
 // Timeout reports whether the call ended because of a time limit. http.Client
 // and url.Error ask for it.
 func (e *Error) Timeout() bool {
-	for _, err := range []error{e.Cause, e.Err} {
+	for _, err := range e.Unwrap() {
 		if t, ok := errors.AsType[interface {
 			error
 			Timeout() bool

@@ -152,7 +152,7 @@ func (p *pace) fail(reason Reason, cause error) *Error {
 	return &Error{
 		Attempts: p.attempts, Reason: reason,
 		Status: last.Status, Err: last.Err, Cause: cause,
-		History: history, notSent: !p.sent,
+		History: history, notSent: !p.sent, ended: p.ctx.Err(),
 	}
 }
 

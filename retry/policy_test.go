@@ -497,6 +497,7 @@ func TestCancelledWhileWaiting(t *testing.T) {
 				_, err := roundTrip(t, retry.Config{Backoff: retry.Constant(5 * time.Second)}, s, newRequest(t, http.MethodGet, nil).WithContext(ctx))
 				require.Equal(t, time.Second, time.Since(begin))
 				require.ErrorIs(t, err, gone)
+				require.ErrorIs(t, err, context.Canceled, "whatever its cause")
 				require.EqualError(t, err, tt.text)
 				var e *retry.Error
 				require.ErrorAs(t, err, &e)
@@ -508,6 +509,25 @@ func TestCancelledWhileWaiting(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A call whose context ends has that in its error, whatever the cause of the end
+// is and whatever the transport makes of it.
+func TestContextEndsInAnAttempt(t *testing.T) {
+	t.Parallel()
+	late := errors.New("the batch is over")
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, late)
+		defer cancel()
+		s := rttest.NewScript(rttest.Step{Err: errBroken}, rttest.Step{Wait: time.Hour})
+		_, err := roundTrip(t, retry.Config{}, s, newRequest(t, http.MethodGet, nil).WithContext(ctx))
+		require.ErrorIs(t, err, late)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		var e *retry.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, retry.NotRetryable, e.Reason)
+		require.True(t, e.Timeout())
+	})
 }
 
 func TestTimeoutShowsThroughClient(t *testing.T) {
