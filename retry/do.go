@@ -12,13 +12,18 @@ import (
 // Every error is repeated but for one that says by its Retryable method that it
 // should not be, a backoff.PermanentError, and those that package retry knows
 // to be permanent. An error's RetryAfter method is obeyed as a Retry-After is.
-// The error of a call that was, or could have been, repeated is an [*Error].
+// The error of a call that was, or could have been, repeated is an [*Error]. If
+// ctx has ended before, fn is not called and the error is the cause of that end.
 //
 // The context that fn is given carries the number of the attempt, so that a
 // retry layer inside of fn does not multiply. Config.Classify, Config.Check and
 // the settings of bodies have no meaning here; a budget keeps one account for
 // all calls of Do. Hooks see events without a Request.
 func Do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error)) (T, error) {
+	if ctx.Err() != nil {
+		var none T
+		return none, context.Cause(ctx)
+	}
 	c := pace{policy: p, ctx: ctx}
 	c.start()
 	defer c.drop() // if a hook panics

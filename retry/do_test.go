@@ -90,6 +90,25 @@ func TestDoCancelled(t *testing.T) {
 	})
 }
 
+// Work whose caller has gone before it began is not begun.
+func TestDoAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("gone")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	b := newBudget(t, retry.BudgetConfig{})
+	value, err := retry.Do(ctx, newPolicy(t, retry.Config{
+		Budget: b,
+		Hooks:  retry.Hooks{GiveUp: func(retry.Event) { t.Error("there is nothing to give up") }},
+	}), func(context.Context) (int, error) {
+		t.Error("called")
+		return 1, nil
+	})
+	require.Equal(t, gone, err)
+	require.Zero(t, value)
+	require.Empty(t, b.Snapshot())
+}
+
 // A retry layer inside of the work adds up with Do, but does not multiply.
 func TestDoNests(t *testing.T) {
 	t.Parallel()
