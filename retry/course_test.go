@@ -121,6 +121,16 @@ func TestNeverSentByTrace(t *testing.T) {
 		"no TLS handshake": {&http.Transport{
 			DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return nil, handshake },
 		}, 3},
+		"TLS handshake broken off": {&http.Transport{
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				client, server := net.Pipe()
+				go func() {
+					_, _ = io.ReadFull(server, make([]byte, 10))
+					_ = server.Close()
+				}()
+				return client, nil
+			},
+		}, 3},
 		"connection lost after the request": {&http.Transport{
 			DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
 				client, server := net.Pipe()
