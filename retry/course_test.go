@@ -367,6 +367,15 @@ func TestPolicyString(t *testing.T) {
 			Budget: budget, BufferResponses: 1024,
 		}).String())
 	require.Contains(t, newPolicy(t, retry.Config{MaxRetryAfter: -1}).String(), "Retry-After ignored")
+	require.Equal(t, "retry: off", newPolicy(t, retry.Config{MaxAttempts: -1, MaxDelay: time.Second}).String())
+	require.Equal(t, "retry: 3 attempts, delays of at most 10s, Retry-After up to 1m0s, 2s left for each attempt, "+
+		"request bodies kept up to 1024 bytes, with Classify, with Check",
+		newPolicy(t, retry.Config{
+			MinAttempt: 2 * time.Second, MaxBuffer: 1024,
+			Classify: func(retry.Attempt) retry.Verdict { return retry.ByDefault },
+			Check:    func(*http.Response) error { return nil },
+		}).String())
+	require.Contains(t, newPolicy(t, retry.Config{MaxBuffer: -1}).String(), "request bodies not kept")
 }
 
 // A body that is fed by somebody else's refusal proves nothing about this

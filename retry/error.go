@@ -48,7 +48,8 @@ type Try struct {
 }
 
 // Error tells the number of attempts, the reason and the last failure. It
-// holds no URL, header or body of its own.
+// holds no URL, header or body of its own, and the texts of Err and Cause as they
+// are: that of an http.Client inside of [Do] has the URL with its query.
 func (e *Error) Error() string {
 	plural := "s"
 	if e.Attempts == 1 {

@@ -179,8 +179,13 @@ func (p *Policy) Wrap(next http.RoundTripper) http.RoundTripper {
 	return &transport{policy: p, next: httpx.Base(next)}
 }
 
-// String describes the policy in one line, for logs.
+// String describes the policy in one line, for logs: what it bounds, and what of
+// the rest is not as in the zero Config. The schedule and the hooks are not in
+// it. A Policy that makes one attempt is "off".
 func (p *Policy) String() string {
+	if p.maxAttempts == 1 {
+		return "retry: off"
+	}
 	s := fmt.Sprintf("retry: %d attempts, delays of at most %v", p.maxAttempts, p.maxDelay)
 	switch {
 	case p.maxRetryAfter < 0:
@@ -193,12 +198,28 @@ func (p *Policy) String() string {
 	if p.maxElapsed > 0 {
 		s += fmt.Sprintf(", within %v", p.maxElapsed)
 	}
+	if p.minAttempt > 0 {
+		s += fmt.Sprintf(", %v left for each attempt", p.minAttempt)
+	}
 	if p.budget != nil {
 		c := p.budget.config
 		s += fmt.Sprintf(", budget of %g per request and %g per second", c.Ratio, c.MinPerSecond)
 	}
+	switch p.maxBuffer {
+	case DefaultMaxBuffer:
+	case 0:
+		s += ", request bodies not kept"
+	default:
+		s += fmt.Sprintf(", request bodies kept up to %d bytes", p.maxBuffer)
+	}
 	if p.bufferResponses > 0 {
 		s += fmt.Sprintf(", answers buffered up to %d bytes", p.bufferResponses)
+	}
+	if p.classify != nil {
+		s += ", with Classify"
+	}
+	if p.check != nil {
+		s += ", with Check"
 	}
 	return s
 }
