@@ -349,6 +349,29 @@ func TestLongHistory(t *testing.T) {
 	})
 }
 
+// A loop that goes on for days does not keep them all.
+func TestEndlessHistory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		const attempts = 10_000
+		policy := newPolicy(t, retry.Config{MaxAttempts: attempts, Backoff: retry.Constant(time.Second)})
+		_, err := retry.Do(t.Context(), policy, func(context.Context) (int, error) { return 0, errBroken })
+		var e *retry.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, attempts, e.Attempts)
+		require.LessOrEqual(t, len(e.History), 1003)
+		require.GreaterOrEqual(t, len(e.History), 503)
+		for i, try := range e.History {
+			n := i // the first three
+			if i >= 3 {
+				n = attempts - len(e.History) + i // and the last ones
+			}
+			require.Equal(t, begin.Add(time.Duration(n)*time.Second), try.At)
+		}
+	})
+}
+
 func TestVerdictString(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "by default, accept, stop, retry if safe, retry anyway, unknown", fmt.Sprintf("%v, %v, %v, %v, %v, %v",

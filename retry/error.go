@@ -25,7 +25,8 @@ type Error struct {
 	// Cause is the cause of the context's end, for the reason Canceled, or the
 	// error of GetBody, for the reason BodyNotRepeatable; else nil.
 	Cause error
-	// History has one entry for each attempt.
+	// History has one entry for each attempt. Of more than a thousand it has the
+	// first three and no fewer than the last five hundred.
 	History []Try
 
 	notSent bool  // no attempt can have come to the server

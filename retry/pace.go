@@ -35,6 +35,10 @@ type pace struct {
 	more  []Try
 }
 
+// maxHistory bounds the history beyond its first few attempts, for those who try
+// for days.
+const maxHistory = 1000
+
 // start begins a call: its first attempt is about to be made.
 func (p *pace) start() {
 	p.attempts = 1
@@ -140,6 +144,9 @@ func (p *pace) note(try Try, sent bool) {
 	if p.noted < len(p.few) {
 		p.few[p.noted] = try
 	} else {
+		if len(p.more) == maxHistory {
+			p.more = slices.Delete(p.more, 0, maxHistory/2)
+		}
 		p.more = append(p.more, try)
 	}
 	p.noted++
