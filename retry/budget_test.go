@@ -98,15 +98,17 @@ func TestBudgetForgets(t *testing.T) {
 // A repetition that succeeds has cost nothing: the upstream can bear it.
 func TestBudgetRefundsSuccess(t *testing.T) {
 	t.Parallel()
-	b := newBudget(t, retry.BudgetConfig{Ratio: -1, MinPerSecond: 0.1})
-	p := newPolicy(t, retry.Config{Backoff: retry.Constant(0), Budget: b})
-	for range 100 {
-		s := rttest.NewScript(rttest.Step{Status: 503}, rttest.Step{})
-		resp, err := p.Wrap(s).RoundTrip(newRequest(t, http.MethodGet, nil))
-		require.NoError(t, err)
-		require.Equal(t, 200, resp.StatusCode)
-	}
-	require.Equal(t, 11, sends(t, p, 10), "the one token is still there")
+	synctest.Test(t, func(t *testing.T) { // in no time, so that the window does not move
+		b := newBudget(t, retry.BudgetConfig{Ratio: -1, MinPerSecond: 0.1})
+		p := newPolicy(t, retry.Config{Backoff: retry.Constant(0), Budget: b})
+		for range 100 {
+			s := rttest.NewScript(rttest.Step{Status: 503}, rttest.Step{})
+			resp, err := p.Wrap(s).RoundTrip(newRequest(t, http.MethodGet, nil))
+			require.NoError(t, err)
+			require.Equal(t, 200, resp.StatusCode)
+		}
+		require.Equal(t, 11, sends(t, p, 10), "the one token is still there")
+	})
 }
 
 // What was not sent has cost nothing: a circuit has refused it, or its caller
@@ -134,22 +136,24 @@ func TestBudgetRefundsWhatWasNotSent(t *testing.T) {
 
 func TestBudgetPerKey(t *testing.T) {
 	t.Parallel()
-	b := newBudget(t, retry.BudgetConfig{
-		Ratio: -1, MinPerSecond: 0.1,
-		Key: func(req *http.Request) string { return req.Header.Get("Tenant") },
-	})
-	p := newPolicy(t, retry.Config{Backoff: retry.Constant(0), Budget: b})
-	for _, tenant := range []string{"a", "b"} {
-		s := rttest.NewScript(rttest.Step{Status: 503})
-		for range 10 {
-			req := newRequest(t, http.MethodGet, nil)
-			req.Header.Set("Tenant", tenant)
-			resp, err := p.Wrap(s).RoundTrip(req)
-			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(t, retry.BudgetConfig{
+			Ratio: -1, MinPerSecond: 0.1,
+			Key: func(req *http.Request) string { return req.Header.Get("Tenant") },
+		})
+		p := newPolicy(t, retry.Config{Backoff: retry.Constant(0), Budget: b})
+		for _, tenant := range []string{"a", "b"} {
+			s := rttest.NewScript(rttest.Step{Status: 503})
+			for range 10 {
+				req := newRequest(t, http.MethodGet, nil)
+				req.Header.Set("Tenant", tenant)
+				resp, err := p.Wrap(s).RoundTrip(req)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+			}
+			require.Len(t, s.Calls(), 11)
 		}
-		require.Len(t, s.Calls(), 11)
-	}
+	})
 }
 
 func TestBudgetSnapshot(t *testing.T) {
