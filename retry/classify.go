@@ -166,9 +166,29 @@ func permanent(ctx context.Context, err error) bool {
 	return errors.Is(err, http.ErrSchemeMismatch)
 }
 
-// transportable reports whether the URL is one that an HTTP transport can
-// dial: for any other it fails at once, with errors that have no type.
+// transportable reports whether an HTTP transport can send req: any other it
+// refuses at once, with errors that have no type.
 func transportable(req *http.Request) bool {
 	return req.URL != nil && req.URL.Host != "" &&
-		(req.URL.Scheme == "http" || req.URL.Scheme == "https")
+		(req.URL.Scheme == "http" || req.URL.Scheme == "https") &&
+		(req.Method == "" || header.IsToken(req.Method)) &&
+		wellFormed(req.Header) && wellFormed(req.Trailer)
+}
+
+// wellFormed reports whether the names of h are tokens and its values free of
+// control characters (RFC 9110, section 5.5), as net/http wants them.
+func wellFormed(h http.Header) bool {
+	for name, values := range h {
+		if !header.IsToken(name) {
+			return false
+		}
+		for _, v := range values {
+			for i := range len(v) {
+				if c := v[i]; c < ' ' && c != '\t' || c == 0x7f {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }

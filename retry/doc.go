@@ -42,9 +42,12 @@
 // request, and with "false" none.
 //
 // Never repeated: certificates that do not verify, hosts that do not exist,
-// peers that do not speak TLS, schemes that are not http or https, errors
-// wrapped in backoff.Permanent, errors whose method Retryable says false, and
-// calls whose caller has gone. They are told apart by type.
+// peers that do not speak TLS, schemes that are not http or https, requests that
+// net/http refuses to send for their method or header, errors wrapped in
+// backoff.Permanent, errors whose method Retryable says false, and calls whose
+// caller has gone. They are told apart by type, or by what is in the request,
+// and never by text. A redirect is an answer: that http.Client follows no more of
+// them is not seen here.
 //
 // Config.Classify overrules the table, Config.Check adds to it.
 //

@@ -187,6 +187,43 @@ func TestUnknownSchemeIsNotRepeated(t *testing.T) {
 	}
 }
 
+// What net/http refuses to send, with errors that have no type, it will refuse
+// again.
+func TestMalformedRequestIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		spoil func(*http.Request)
+		calls int
+	}{
+		"nothing wrong":         {func(*http.Request) {}, 3},
+		"odd, but well formed":  {func(r *http.Request) { r.Header["X-odd~"] = []string{"\ttab \xff", "", "a, b"} }, 3},
+		"method":                {func(r *http.Request) { r.Method = "PUT IT" }, 1},
+		"field name":            {func(r *http.Request) { r.Header["X Y"] = []string{"v"} }, 1},
+		"field without a name":  {func(r *http.Request) { r.Header[""] = []string{"v"} }, 1},
+		"line break in a value": {func(r *http.Request) { r.Header["X"] = []string{"good", "a\r\nEvil: 1"} }, 1},
+		"NUL in a value":        {func(r *http.Request) { r.Header["X"] = []string{"\x00"} }, 1},
+		"DEL in a value":        {func(r *http.Request) { r.Header["X"] = []string{"\x7f"} }, 1},
+		"name of a trailer":     {func(r *http.Request) { r.Trailer = http.Header{"X Y": nil} }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req := newRequest(t, http.MethodPut, nil)
+			tt.spoil(req)
+			calls := 0
+			transport := &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+				client, server := net.Pipe()
+				return client, server.Close()
+			}}
+			_, err := roundTrip(t, retry.Config{Backoff: retry.Constant(0)}, rttest.Func(func(req *http.Request) (*http.Response, error) {
+				calls++
+				return transport.RoundTrip(req)
+			}), req)
+			require.Error(t, err)
+			require.Equal(t, tt.calls, calls)
+		})
+	}
+}
+
 func TestLastAnswerIsReturnedUntouched(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
