@@ -8,10 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -109,84 +107,6 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// net/http reports that it never got a connection: not even a POST can have been
-// seen by the server.
-func TestNeverSentByTrace(t *testing.T) {
-	t.Parallel()
-	handshake := errors.New("the TLS handshake broke off")
-	for name, tt := range map[string]struct {
-		transport http.RoundTripper
-		want      int
-	}{
-		"no TLS handshake": {&http.Transport{
-			DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return nil, handshake },
-		}, 3},
-		"TLS handshake broken off": {&http.Transport{
-			DialContext: func(context.Context, string, string) (net.Conn, error) {
-				client, server := net.Pipe()
-				go func() {
-					_, _ = io.ReadFull(server, make([]byte, 10))
-					_ = server.Close()
-				}()
-				return client, nil
-			},
-		}, 3},
-		"connection lost after the request": {&http.Transport{
-			DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
-				client, server := net.Pipe()
-				go func() {
-					_, _ = io.ReadFull(server, make([]byte, 10))
-					_ = server.Close()
-				}()
-				return client, nil
-			},
-		}, 1},
-		"a transport without a trace": {rttest.NewScript(rttest.Step{Err: handshake}), 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			calls := 0
-			counting := rttest.Func(func(req *http.Request) (*http.Response, error) {
-				calls++
-				return tt.transport.RoundTrip(req)
-			})
-			_, err := roundTrip(t, retry.Config{Backoff: retry.Constant(0)}, counting, newRequest(t, http.MethodPost, strings.NewReader("payload")))
-			require.Error(t, err)
-			require.Equal(t, tt.want, calls)
-		})
-	}
-}
-
-// h2Error is what net/http returns for an HTTP/2 stream error: its type is not
-// exported, but fills in any struct of its shape.
-type h2Error struct {
-	StreamID uint32
-	Code     uint32
-	Cause    error
-}
-
-func (h2Error) Error() string { return "stream error" }
-
-func TestRefusedStream(t *testing.T) {
-	t.Parallel()
-	for code, want := range map[uint32]int{7: 3, 2: 1, 8: 1} {
-		calls := 0
-		rt := rttest.Func(func(req *http.Request) (*http.Response, error) {
-			calls++
-			_ = req.Body.Close()
-			return nil, asStreamError{h2Error{StreamID: 5, Code: code}}
-		})
-		_, err := roundTrip(t, retry.Config{Backoff: retry.Constant(0)}, rt, newRequest(t, http.MethodPost, strings.NewReader("payload")))
-		require.Error(t, err)
-		require.Equal(t, want, calls, "HTTP/2 error code %d", code)
-	}
-}
-
-// asStreamError converts like the error of net/http, by the names of fields.
-type asStreamError struct{ h2Error }
-
-func (e asStreamError) As(target any) bool { return fill(target, e.h2Error) }
-
 func TestCertificateErrorsAreNotRepeated(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
@@ -197,39 +117,6 @@ func TestCertificateErrorsAreNotRepeated(t *testing.T) {
 		_, got := roundTrip(t, retry.Config{}, s, newRequest(t, http.MethodGet, nil))
 		require.Equal(t, err, got)
 		require.Len(t, s.Calls(), 1)
-	}
-}
-
-// What a limiter or an open circuit refuses is not sent, and does not count as
-// if it were; but there is an end to it.
-func TestRefusedAttemptsDoNotCount(t *testing.T) {
-	t.Parallel()
-	refusal := rttest.Step{Err: behaving{retryable: true, notSent: true}}
-	fails := rttest.Step{Status: 503}
-	for name, tt := range map[string]struct {
-		steps  []rttest.Step
-		status int // 0: refused in the end
-		calls  int
-	}{
-		"refused in between": {[]rttest.Step{fails, refusal, refusal, fails, {}}, 200, 5},
-		"sent three times":   {[]rttest.Step{fails, refusal, fails, refusal, fails, {}}, 503, 5},
-		"refused for ever":   {[]rttest.Step{refusal}, 0, 3},
-		"refused too often":  {[]rttest.Step{fails, refusal, fails, refusal, refusal, {}}, 0, 5},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := rttest.NewScript(tt.steps...)
-				resp, err := roundTrip(t, retry.Config{}, s, newRequest(t, http.MethodGet, nil))
-				require.Len(t, s.Calls(), tt.calls)
-				if tt.status == 0 {
-					require.ErrorIs(t, err, refusal.Err)
-					return
-				}
-				require.NoError(t, err)
-				require.Equal(t, tt.status, resp.StatusCode)
-			})
-		})
 	}
 }
 
@@ -299,79 +186,6 @@ func TestNestedLayersDoNotMultiply(t *testing.T) {
 	}
 }
 
-func TestAttemptsOf(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		for failures := range 3 {
-			steps := append(make([]rttest.Step, 0, 3), rttest.Step{Status: 503}, rttest.Step{Err: errBroken})[:failures]
-			resp, err := roundTrip(t, retry.Config{}, rttest.NewScript(append(steps, rttest.Step{})...), newRequest(t, http.MethodGet, nil))
-			require.NoError(t, err)
-			require.Equal(t, failures+1, retry.AttemptsOf(resp))
-		}
-	})
-	require.Equal(t, 1, retry.AttemptsOf(nil))
-	require.Equal(t, 1, retry.AttemptsOf(&http.Response{}))
-}
-
-func TestHistory(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
-		s := rttest.NewScript(rttest.Step{Status: 503, Wait: time.Second}, rttest.Step{Err: errBroken})
-		_, err := roundTrip(t, retry.Config{Backoff: retry.Constant(2 * time.Second)}, s, newRequest(t, http.MethodGet, nil))
-		var e *retry.Error
-		require.ErrorAs(t, err, &e)
-		require.Equal(t, []retry.Try{
-			{Status: 503, At: begin.Add(time.Second), Verdict: retry.RetryIfSafe, Delay: 2 * time.Second},
-			{Err: errBroken, At: begin.Add(3 * time.Second), Verdict: retry.RetryIfSafe, Delay: 2 * time.Second},
-			{Err: errBroken, At: begin.Add(5 * time.Second), Verdict: retry.RetryIfSafe},
-		}, e.History)
-
-		permanent := rttest.Step{Err: behaving{}}
-		_, err = roundTrip(t, retry.Config{Backoff: retry.Constant(0)}, rttest.NewScript(rttest.Step{Err: errBroken}, permanent), newRequest(t, http.MethodGet, nil))
-		require.ErrorAs(t, err, &e)
-		require.Equal(t, retry.NotRetryable, e.Reason)
-		require.Equal(t, retry.Stop, e.History[1].Verdict)
-	})
-}
-
-// However many attempts there are, the history has them all.
-func TestLongHistory(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		_, err := roundTrip(t, retry.Config{MaxAttempts: 50}, rttest.NewScript(rttest.Step{Err: errBroken}), newRequest(t, http.MethodGet, nil))
-		var e *retry.Error
-		require.ErrorAs(t, err, &e)
-		require.Len(t, e.History, 50)
-		for i := 1; i < len(e.History); i++ {
-			require.Equal(t, e.History[i-1].At.Add(e.History[i-1].Delay), e.History[i].At)
-		}
-	})
-}
-
-// A loop that goes on for days does not keep them all.
-func TestEndlessHistory(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
-		const attempts = 10_000
-		policy := newPolicy(t, retry.Config{MaxAttempts: attempts, Backoff: retry.Constant(time.Second)})
-		_, err := retry.Do(t.Context(), policy, func(context.Context) (int, error) { return 0, errBroken })
-		var e *retry.Error
-		require.ErrorAs(t, err, &e)
-		require.Equal(t, attempts, e.Attempts)
-		require.LessOrEqual(t, len(e.History), 1003)
-		require.GreaterOrEqual(t, len(e.History), 503)
-		for i, try := range e.History {
-			n := i // the first three
-			if i >= 3 {
-				n = attempts - len(e.History) + i // and the last ones
-			}
-			require.Equal(t, begin.Add(time.Duration(n)*time.Second), try.At)
-		}
-	})
-}
-
 func TestVerdictString(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "by default, accept, stop, retry if safe, retry anyway, unknown", fmt.Sprintf("%v, %v, %v, %v, %v, %v",
@@ -399,48 +213,6 @@ func TestPolicyString(t *testing.T) {
 			Check:    func(*http.Response) error { return nil },
 		}).String())
 	require.Contains(t, newPolicy(t, retry.Config{MaxBuffer: -1}).String(), "request bodies not kept")
-}
-
-// A body that is fed by somebody else's refusal proves nothing about this
-// request: half of it has been sent.
-func TestErrorOfTheBodyIsNoProof(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		served := 0
-		network := rttest.NewNetwork(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
-			served++
-			_, _ = io.Copy(io.Discard, req.Body)
-		}))
-		defer network.Close()
-		req := newRequest(t, http.MethodPost, nil)
-		req.URL.Scheme = "http"
-		req.ContentLength = -1
-		req.GetBody = func() (io.ReadCloser, error) {
-			return io.NopCloser(io.MultiReader(strings.NewReader("order"), iotest.ErrReader(behaving{retryable: true, notSent: true}))), nil
-		}
-		req.Body, _ = req.GetBody()
-		_, err := roundTrip(t, retry.Config{}, network.Transport, req)
-		require.Error(t, err)
-		require.LessOrEqual(t, served, 1)
-	})
-}
-
-// A middleware below that looks for a connection of its own, with the same
-// context, proves nothing either.
-func TestConnectionToAnotherHostIsNoProof(t *testing.T) {
-	t.Parallel()
-	sent := 0
-	rt := rttest.Func(func(req *http.Request) (*http.Response, error) {
-		if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
-			trace.GetConn("tokens.example.com:443")
-			trace.GetConn("api.example.com:443")
-		}
-		sent++
-		return nil, errBroken
-	})
-	_, err := roundTrip(t, retry.Config{Backoff: retry.Constant(0)}, rt, newRequest(t, http.MethodPost, nil))
-	require.Equal(t, errBroken, err)
-	require.Equal(t, 1, sent)
 }
 
 func TestEmptyKeyIsNoKey(t *testing.T) {
