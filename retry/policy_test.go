@@ -289,3 +289,41 @@ func TestReasonString(t *testing.T) {
 	require.Equal(t, "unknown", (retry.Canceled + 1).String())
 	require.Equal(t, "unknown", retry.Reason(-1).String())
 }
+
+// A transport that returns an answer with an error is against the contract, and
+// an http.Client in the place of one does so. The error counts, whichever
+// attempt it is of, and nothing is left open.
+func TestAnswerWithAnError(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		method string
+		config retry.Config
+		calls  int
+	}{
+		"once":         {http.MethodGet, retry.Config{MaxAttempts: -1}, 1},
+		"repeated":     {http.MethodGet, retry.Config{Backoff: retry.Constant(0)}, 3},
+		"not repeated": {http.MethodPost, retry.Config{}, 1},
+		"classified": {http.MethodGet, retry.Config{Classify: func(a retry.Attempt) retry.Verdict {
+			if a.Response != nil {
+				return retry.Accept
+			}
+			return retry.Stop
+		}}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var bodies []*rttest.Body
+			rt := rttest.Func(func(req *http.Request) (*http.Response, error) {
+				bodies = append(bodies, rttest.NewBody("sorry"))
+				return &http.Response{StatusCode: http.StatusFound, Body: bodies[len(bodies)-1], Request: req}, errBroken
+			})
+			resp, err := newPolicy(t, tt.config).Wrap(rt).RoundTrip(newRequest(t, tt.method, nil))
+			require.ErrorIs(t, err, errBroken)
+			require.Nil(t, resp)
+			require.Len(t, bodies, tt.calls)
+			for _, b := range bodies {
+				require.Equal(t, 1, b.Closes())
+			}
+		})
+	}
+}

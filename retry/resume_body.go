@@ -153,6 +153,9 @@ func (b *resumeBody) ask(event ResumeEvent) {
 	}
 	resp, err := b.resumer.next.RoundTrip(b.rest(ctx, b.req, b.offset)) //nolint:bodyclose // accept keeps the body or discards it
 	if resp == nil || err != nil {
+		if resp != nil {
+			httpx.Discard(resp)
+		}
 		event.Reason, event.Cause = ResumeFailed, err
 		b.failed(event)
 		return

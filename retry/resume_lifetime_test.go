@@ -274,3 +274,22 @@ func TestResumeAllocations(t *testing.T) {
 		})-testing.AllocsPerRun(100, func() { resp.Body = failingBody{io.EOF} }), 0, name)
 	}
 }
+
+// A continuation that comes with an error has failed, and is closed.
+func TestResumeAnswerWithAnError(t *testing.T) {
+	t.Parallel()
+	s, calls := rttest.NewScript(firstPart, continuation("bytes 5-9/10", "56789")), 0
+	next := rttest.Func(func(req *http.Request) (*http.Response, error) {
+		resp, err := s.RoundTrip(req)
+		if calls++; calls == 2 {
+			err = errBroken
+		}
+		return resp, err
+	})
+	told := &resumeLog{}
+	got, err := readThrough(t, newResume(t, retry.ResumeConfig{Hooks: told.hooks()}), next)
+	require.Equal(t, rttest.ErrCut, err)
+	require.Equal(t, "01234", got)
+	require.Contains(t, told.events[len(told.events)-1], "continuation failed: connection broken")
+	closedOnce(t, s)
+}

@@ -25,10 +25,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	c := call{
 		pace: pace{policy: p, ctx: req.Context()}, below: t.next,
-		req: req, replay: httpx.NewReplay(req, p.maxBuffer), resp: resp, err: err,
+		req: req, replay: httpx.NewReplay(req, p.maxBuffer),
 	}
 	defer c.replay.Done()
 	c.start()
+	c.take(resp, err)
 	return c.finish()
 }
 
@@ -96,11 +97,16 @@ func (c *call) send(req *http.Request) {
 	if c.once && c.policy.maxAttempts > 1 {
 		req, c.trace = traced(req)
 	}
-	c.resp, c.err = c.below.RoundTrip(req) //nolint:bodyclose // the call owns it until result or release
-	if c.err != nil && c.resp != nil {
+	c.take(c.below.RoundTrip(req)) //nolint:bodyclose // the call owns it until result or release
+}
+
+// take takes over the outcome of an attempt.
+func (c *call) take(resp *http.Response, err error) {
+	c.resp, c.err = resp, err
+	if resp != nil && err != nil {
 		// That is against the contract. The error is the worse news.
-		httpx.Discard(c.resp)
 		c.resp = nil
+		httpx.Discard(resp)
 	}
 }
 
@@ -140,7 +146,7 @@ func (c *call) failed() bool {
 	if c.err == nil && c.resp == nil {
 		return false // http.Client has a word for such a transport
 	}
-	if c.resp != nil && c.err == nil {
+	if c.resp != nil {
 		c.status = c.resp.StatusCode
 	}
 	if c.policy.classify != nil {
