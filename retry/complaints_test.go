@@ -49,6 +49,7 @@ func TestComplaints(t *testing.T) {
 		"aws/aws-sdk-go-v2#3189 budget error looks like the server's":         budgetErrorSaysSo,
 		"golang/go#19943 idempotency key makes POST repeatable":               keyMakesRepeatable,
 		"googleapis/google-cloud-go#1311 body cut in the middle":              cutBodyIsRepeated,
+		"App-vNext/Polly#1035 one 429 becomes thousands":                      throttlingIsNotMultiplied,
 		"stacklok/toolhive#6483 CloseIdleConnections swallowed":               closeIdleReachesTransport,
 	})
 }
@@ -321,6 +322,22 @@ func cutBodyIsRepeated(t *testing.T) {
 	data, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.Equal(t, "whole", string(data))
+}
+
+func throttlingIsNotMultiplied(t *testing.T) {
+	p := newPolicy(t, retry.Config{MaxAttempts: 10, Budget: newBudget(t, retry.BudgetConfig{MinPerSecond: -1})})
+	s := rttest.NewScript(rttest.Step{Status: 429, Header: []string{"Retry-After", "1"}})
+	var wg sync.WaitGroup
+	for range 1000 {
+		wg.Go(func() {
+			resp, err := p.Wrap(s).RoundTrip(newRequest(t, http.MethodGet, nil))
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+		})
+	}
+	wg.Wait()
+	require.Len(t, s.Calls(), 1100, "to hold back the first attempts of the others is a limiter's work")
 }
 
 func closeIdleReachesTransport(t *testing.T) {
