@@ -27,8 +27,9 @@
 // X-Idempotency-Key field with a key in it, or if its context comes from [Idempotent]. The first
 // four methods are safe.
 //
-// A request was never sent if dialling failed, if net/http reports by
-// httptrace that it never got a connection, as when the TLS handshake fails, if
+// A request was never sent if dialling failed, be it to a proxy, if net/http
+// reports by httptrace that it never got a connection, as when the TLS handshake
+// fails (through a proxy it does not report enough to be sure), if
 // the server refused the HTTP/2 stream (REFUSED_STREAM), or if the error has a
 // method NotSent that says so, as that of an open circuit breaker has. net/http
 // itself repeats what a connection that the server had closed never carried, and

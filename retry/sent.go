@@ -43,7 +43,8 @@ func traced(req *http.Request) (*http.Request, *sendTrace) {
 }
 
 // addressOf returns host and port of req's server as net/http names them to
-// GetConn, through a proxy too.
+// GetConn if it uses no proxy. With one it names the proxy, which could be any
+// other host: then only the error of the dialling proves something.
 func addressOf(req *http.Request) string {
 	if req.URL == nil {
 		return ""
@@ -56,8 +57,8 @@ func addressOf(req *http.Request) string {
 }
 
 // noConnection reports whether there never was a connection that could have
-// carried the request: dialling failed, or the TLS handshake, or a proxy. A nil
-// trace knows nothing.
+// carried the request: dialling failed, or the TLS handshake. A nil trace knows
+// nothing.
 func (t *sendTrace) noConnection() bool {
 	return t != nil && t.asked.Load() && !t.strange.Load() && !t.got.Load()
 }

@@ -1,12 +1,14 @@
 package retry_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -30,6 +32,22 @@ func TestNeverSentByTrace(t *testing.T) {
 		"no TLS handshake": {&http.Transport{
 			DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return nil, handshake },
 		}, 3},
+		"no proxy": {&http.Transport{
+			Proxy:       http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example.com:3128"}),
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, handshake },
+		}, 3},
+		"proxy refuses": {&http.Transport{
+			Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example.com:3128"}),
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				client, server := net.Pipe()
+				go func() {
+					_, _ = http.ReadRequest(bufio.NewReader(server))
+					_, _ = io.WriteString(server, "HTTP/1.1 403 Forbidden\r\n\r\n")
+					_ = server.Close()
+				}()
+				return client, nil
+			},
+		}, 1}, // that it is a proxy is not seen: it may be another server's connection
 		"TLS handshake broken off": {&http.Transport{
 			DialContext: func(context.Context, string, string) (net.Conn, error) {
 				client, server := net.Pipe()

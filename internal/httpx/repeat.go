@@ -37,7 +37,7 @@ func HasKey(req *http.Request, name string) bool {
 
 // NotSent reports whether err proves that the server has not seen req, which is
 // nil if nobody knows it: the error has a method NotSent that says so, or it has
-// no such method and dialling failed.
+// no such method and dialling failed, be it to a proxy.
 //
 // A failure to dial proves nothing if req has an idempotency key. When a server
 // dies on a connection that was used before, after it has carried out the
@@ -51,5 +51,5 @@ func NotSent(req *http.Request, err error) bool {
 		return e.NotSent() // also if it is about more than a failure to dial
 	}
 	e, ok := errors.AsType[*net.OpError](err)
-	return ok && e.Op == "dial" && (req == nil || Safe(req) || !known(req))
+	return ok && (e.Op == "dial" || e.Op == "proxyconnect") && (req == nil || Safe(req) || !known(req))
 }

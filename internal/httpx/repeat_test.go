@@ -59,6 +59,7 @@ func TestNotSent(t *testing.T) {
 		"another error":          {&http.Request{}, errors.New("broken"), false},
 		"read":                   {&http.Request{}, &net.OpError{Op: "read", Err: net.ErrClosed}, false},
 		"dial":                   {&http.Request{Method: http.MethodPost}, dial, true},
+		"proxy not dialled":      {&http.Request{Method: http.MethodPost}, &net.OpError{Op: "proxyconnect", Err: dial}, true},
 		"dial, PUT":              {&http.Request{Method: http.MethodPut}, dial, true},
 		"dial, GET with a key":   {&http.Request{Header: key}, dial, true},
 		"dial, POST with a key":  {&http.Request{Method: http.MethodPost, Header: key}, dial, false},
