@@ -108,23 +108,25 @@ func TestAttemptTimeoutOffIsNothing(t *testing.T) {
 	require.Same(t, http.DefaultTransport, retry.AttemptTimeout(-1)(nil))
 }
 
+// answersInTime answers after as many nanoseconds as the request's ContentLength.
+var answersInTime rttest.Func = func(req *http.Request) (*http.Response, error) {
+	answer := time.NewTimer(time.Duration(req.ContentLength))
+	defer answer.Stop()
+	select {
+	case <-answer.C:
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+	case <-req.Context().Done():
+		return nil, context.Cause(req.Context())
+	}
+}
+
 // One timer serves all attempts. Each must still end at its own time, whatever
 // the others do.
 func TestAttemptTimeoutOfManyAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const limit = time.Second
-		var next rttest.Func = func(req *http.Request) (*http.Response, error) {
-			answer := time.NewTimer(time.Duration(req.ContentLength))
-			defer answer.Stop()
-			select {
-			case <-answer.C:
-				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
-			case <-req.Context().Done():
-				return nil, context.Cause(req.Context())
-			}
-		}
-		rt := retry.AttemptTimeout(limit)(next)
+		rt := retry.AttemptTimeout(limit)(answersInTime)
 		random := rand.New(rand.NewPCG(1, 2))
 		var wg sync.WaitGroup
 		for range 2000 {
@@ -156,16 +158,7 @@ func TestAttemptTimeoutAfterDeadHeats(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const limit = time.Second
-		rt := retry.AttemptTimeout(limit)(rttest.Func(func(req *http.Request) (*http.Response, error) {
-			answer := time.NewTimer(time.Duration(req.ContentLength))
-			defer answer.Stop()
-			select {
-			case <-answer.C:
-				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
-			case <-req.Context().Done():
-				return nil, context.Cause(req.Context())
-			}
-		}))
+		rt := retry.AttemptTimeout(limit)(answersInTime)
 		try := func(takes time.Duration) (time.Duration, error) {
 			req := newRequest(t, http.MethodGet, nil)
 			req.ContentLength = int64(takes)
