@@ -87,7 +87,8 @@
 // go at once: the upstream falls behind, answers nobody in time, and is kept busy
 // by those who ask again. The budget spends what it has saved in the first
 // second, hence its peak, and then lets a tenth more through. The test
-// TestSimulatedOutage prints the table.
+// TestSimulatedOutage prints the table, with other jitter each time: the peaks
+// differ by a few hundredths.
 //
 // # Idempotency keys
 //
