@@ -28,7 +28,8 @@ type Attempt struct {
 	Err error
 	// NeverSent says that the server has certainly seen nothing of the request.
 	// A failure to dial does not say so of one with an idempotency key: net/http
-	// may have sent it before, on a connection that died.
+	// may have sent it before, on a connection that died. That may be so with one
+	// that only reads, too, but there a failure to dial counts.
 	NeverSent bool
 }
 

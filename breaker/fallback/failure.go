@@ -18,7 +18,8 @@ type Failure struct {
 	// has, or it has no such method and dialling failed. A layer below that sends
 	// a request more than once has to have the method, as package retry has: the
 	// last attempt alone proves nothing. So a failure to dial is no proof if the
-	// request has an idempotency key, for then net/http may have sent it before.
+	// request has an idempotency key, for then net/http may have sent it before. So
+	// it may one that only reads, but there a failure to dial counts.
 	NotSent bool
 }
 
