@@ -9,7 +9,8 @@ import (
 
 // Error is what a call returns that was, or could have been, sent again and
 // ended without a response. The error of a call that failed at once, in a way
-// that is never retried, is returned as it is.
+// that is never retried, is returned as it is, unless it would pass for a proof
+// that nothing was sent, and is none: see [Error.NotSent].
 type Error struct {
 	// Attempts is how often it was tried, at least once. Attempts that
 	// something below has refused are among them.

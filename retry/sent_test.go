@@ -188,3 +188,50 @@ func TestConnectionToAnotherHostIsNoProof(t *testing.T) {
 	require.Equal(t, errBroken, err)
 	require.Equal(t, 1, sent)
 }
+
+// An error that seems to prove that nothing was sent, to whoever does not know
+// what the policy knows, is not passed on as it is.
+func TestErrorThatDeceives(t *testing.T) {
+	t.Parallel()
+	refused := behaving{retryable: true, notSent: true}
+	for name, tt := range map[string]struct {
+		err       error
+		header    string
+		connected bool
+		bare      bool
+	}{
+		"dial":                     {err: errRefused, bare: true},
+		"dial, key":                {err: errRefused, header: "Idempotency-Key"},
+		"refused":                  {err: refused, bare: true},
+		"refused, key":             {err: refused, header: "Idempotency-Key", bare: true},
+		"refused, but by the body": {err: refused, connected: true},
+		"broken":                   {err: errBroken, connected: true, bare: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req := newRequest(t, http.MethodPost, nil)
+			if tt.header != "" {
+				req.Header.Set(tt.header, "k")
+			}
+			config := retry.Config{MaxAttempts: -1}
+			if tt.connected {
+				config = retry.Config{} // with a trace
+			}
+			_, err := roundTrip(t, config, rttest.Func(func(req *http.Request) (*http.Response, error) {
+				if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && tt.connected {
+					trace.GotConn(httptrace.GotConnInfo{})
+				}
+				return nil, tt.err
+			}), req)
+			if tt.bare {
+				require.Equal(t, tt.err, err)
+				return
+			}
+			var e *retry.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, tt.err, e.Err)
+			require.Equal(t, 1, e.Attempts)
+			require.False(t, e.NotSent())
+		})
+	}
+}

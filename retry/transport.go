@@ -257,11 +257,15 @@ func (c *call) giveUp(reason Reason, cause error) (*http.Response, error) {
 	switch {
 	case c.resp != nil:
 		return c.result()
-	case c.bare(reason):
+	case c.bare(reason) && !c.deceives():
 		return nil, c.err
 	}
 	return nil, c.fail(reason, cause)
 }
+
+// deceives reports whether the error, to a layer above that knows no more than
+// it, proves that nothing was sent, which may not be so.
+func (c *call) deceives() bool { return httpx.NotSent(nil, c.err) && !c.neverSent() }
 
 // result hands the last attempt's outcome to the caller. What Check or the
 // buffer found wrong with an answer is not an error of the RoundTrip.
