@@ -49,8 +49,9 @@ type Config struct {
 	// Handle does what an event asks for. It runs on a goroutine of its own, must
 	// be safe for concurrent use, and must return when its context ends. The
 	// event is Done when it returns nil; else it is tried again, see
-	// [Permanent] and [RetryAfter]. It can be called more than once for an event,
-	// even after it has returned nil: see [Delivery.IdempotencyKey].
+	// [Permanent] and [RetryAfter]. A panic is an error, too, a [*PanicError]. It
+	// can be called more than once for an event, even after it has returned nil:
+	// see [Delivery.IdempotencyKey].
 	Handle func(context.Context, *Delivery) error
 
 	// HandleTx is the same in a transaction of the Store, which must be a
@@ -103,7 +104,8 @@ type Config struct {
 	// Backoff makes the schedule of an event. For its n-th failure the schedule is
 	// made anew and asked n times. A delay of backoff.Stop, or a nil schedule,
 	// makes the event Dead. nil means retry.EqualJitter(5*time.Second, time.Hour),
-	// with which twelve attempts take between one and two and a half hours.
+	// with which twelve attempts take between one and two and a half hours. If it
+	// panics the delay is an hour, and the panic is in the reason that is stored.
 	Backoff func() backoff.BackOff
 
 	// MaxRetryAfter clamps what errors ask for, see [RetryAfter]. 0 means

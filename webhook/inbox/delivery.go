@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"runtime/debug"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/holdfast-go/holdfast/internal/callback"
 )
 
 // Delivery is an event that is to be handled.
@@ -48,20 +50,28 @@ func newDelivery(c *Claim) *Delivery {
 // call has d handled on a goroutine of its own, which the handler may end, and
 // reports whether it is Done already.
 func (in *Inbox) call(ctx context.Context, d *Delivery, token Token) (done bool, err error) {
-	ended := make(chan error, 1)
-	go func() {
-		err := ErrGoexit
-		defer func() { ended <- err }()
-		err = protect(func() error {
-			if in.config.HandleTx != nil {
-				return in.transact(ctx, d, token)
-			}
-			return in.config.Handle(ctx, d)
-		})
-		err = readable(err)
-	}()
-	err = <-ended
+	fault := callback.Run(func() {
+		if in.config.HandleTx != nil {
+			err = in.transact(ctx, d, token)
+		} else {
+			err = in.config.Handle(ctx, d)
+		}
+		if err != nil {
+			_ = err.Error() // that of a nil pointer panics
+		}
+	})
+	if fault != nil {
+		err = errorOf(fault)
+	}
 	return err == nil && in.config.HandleTx != nil, err
+}
+
+// errorOf is the error of a handler that did not return.
+func errorOf(fault *callback.Fault) error {
+	if fault.Goexit() {
+		return ErrGoexit
+	}
+	return &PanicError{Value: fault.Value, Stack: fault.Stack}
 }
 
 // transact tells the errors of the store from those of the handler.
@@ -84,33 +94,8 @@ func (in *Inbox) transact(ctx context.Context, d *Delivery, token Token) error {
 	return err
 }
 
-// protect turns a panic of f into an error.
-func protect(f func() error) (err error) {
-	ended := false
-	defer func() {
-		if ended {
-			return
-		}
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	err = f()
-	ended = true
-	return err
-}
-
-// readable returns err, or what its text panics with: a handler that returns a
-// nil pointer as an error must not end the process.
-func readable(err error) error {
-	if err == nil {
-		return nil
-	}
-	if panicked := protect(func() error { _ = err.Error(); return nil }); panicked != nil {
-		return panicked
-	}
-	return err
-}
+// unknownDelay is that of an event whose schedule could not be made.
+const unknownDelay = time.Hour
 
 // outcome is how an attempt ends that err is the error of. cause is why its
 // context has ended, if it has.
@@ -118,6 +103,23 @@ func (in *Inbox) outcome(c *Claim, err, cause error) Outcome {
 	if err == nil {
 		return Outcome{State: Done}
 	}
+	// The methods of an error, and the schedule, are funcs of the program's.
+	var o Outcome
+	fault := callback.Run(func() { o = in.failed(c, err, cause) })
+	switch {
+	case fault == nil:
+		return o
+	case c.Attempt-c.Crashes >= max(1, in.config.MaxAttempts):
+		o = Outcome{State: Dead, Hold: in.config.HoldKey}
+	default:
+		o = Outcome{State: Pending, Due: in.clock.time().Add(unknownDelay)}
+	}
+	o.Reason = reasonOf(fmt.Errorf("inbox: a callback %v, after: %w", fault, err))
+	return o
+}
+
+// failed is the outcome of an err that is not nil.
+func (in *Inbox) failed(c *Claim, err, cause error) Outcome {
 	reason := reasonOf(err)
 	dead := Outcome{State: Dead, Hold: in.config.HoldKey, Reason: reason}
 	failures := c.Attempt - c.Crashes

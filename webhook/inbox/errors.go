@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/callback"
 )
 
 var (
@@ -87,15 +89,7 @@ type PanicError struct {
 }
 
 // Error gives the value, if it is an error or a string, or its type.
-func (e *PanicError) Error() string {
-	switch v := e.Value.(type) {
-	case error:
-		return "inbox: the handler panicked: " + v.Error()
-	case string:
-		return "inbox: the handler panicked: " + v
-	}
-	return fmt.Sprintf("inbox: the handler panicked with a %T", e.Value)
-}
+func (e *PanicError) Error() string { return "inbox: the handler " + callback.Describe(e.Value) }
 
 // Unwrap returns Value if it is an error.
 func (e *PanicError) Unwrap() error {
