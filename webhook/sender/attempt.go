@@ -15,6 +15,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/holdfast-go/holdfast/breaker"
+	"github.com/holdfast-go/holdfast/internal/callback"
 	"github.com/holdfast-go/holdfast/internal/header"
 	"github.com/holdfast-go/holdfast/internal/httpx"
 )
@@ -31,16 +32,39 @@ const (
 
 // result is what came of an attempt.
 type result struct {
-	origin string // empty if there was no URL
-	status int
-	wait   time.Duration // the Retry-After
-	asked  bool          // there was one
-	lookup bool          // err is of our side
-	err    error         // nil for a 2xx
+	lookup  bool     // err is of our side: the endpoint, or its keys, could not be had
+	origin  string   // empty if there was no URL
+	secrets []string // what of the URL must not be shown
+	status  int
+	wait    time.Duration // the Retry-After
+	asked   bool          // there was one
+	err     error         // nil for a 2xx
+}
+
+// delivered reports whether the endpoint has taken the message.
+func (r *result) delivered() bool { return r.status/100 == 2 }
+
+// attempt makes one attempt, and decides what becomes of the message. Much of
+// that is funcs of the program's: Config.Endpoint, the transport, the schedule,
+// the hooks of the circuits, and the methods of their errors.
+func (s *Sender) attempt(ctx context.Context, c *Claim) (r result, o Outcome) {
+	fault := callback.Run(func() {
+		s.try(ctx, c, &r)
+		o = s.outcome(c, &r, s.config.Backoff)
+		if r.err != nil {
+			_ = r.err.Error() // that of a nil pointer panics
+		}
+	})
+	if fault != nil {
+		r.err = hide(errorOf(fault), r.secrets...)
+		o = s.outcome(c, &r, StandardSchedule())
+	}
+	return r, o
 }
 
 // try makes one attempt.
-func (s *Sender) try(ctx context.Context, c *Claim) (r result) {
+func (s *Sender) try(ctx context.Context, c *Claim, r *result) {
+	r.lookup = true
 	attempt, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, ErrTimeout)
 	defer cancel()
 	endpoint, err := s.config.Endpoint(attempt, c.Endpoint)
@@ -48,27 +72,31 @@ func (s *Sender) try(ctx context.Context, c *Claim) (r result) {
 		if errors.Is(context.Cause(attempt), ErrDraining) {
 			err = ErrDraining // and not a fault of the endpoint, whatever Endpoint makes of it
 		}
-		return result{lookup: true, err: err}
+		r.err = err
+		return
 	}
 	u, err := s.config.Guard.CheckURL(endpoint.URL)
 	if err != nil {
-		return result{err: err}
+		r.lookup, r.err = false, err
+		return
 	}
 	signers, err := parseKeys(endpoint.Keys, time.Now())
 	if err != nil {
-		return result{lookup: true, err: err}
+		r.err = err
+		return
 	}
+	r.lookup, r.secrets = false, secretParts(u)
 	req, err := s.request(attempt, c, u.String(), signers)
 	if err != nil {
-		return result{err: &URLError{Reason: "makes no request"}}
+		r.err = &URLError{Reason: "makes no request"}
+		return
 	}
 	r.origin = httpx.Origin(req).String()
 	// The circuit gets the context without the timeout, whose end is a failure.
-	err = s.config.Circuits.Do(ctx, c.Endpoint, func(context.Context) error { return s.send(req, &r) })
+	err = s.config.Circuits.Do(ctx, c.Endpoint, func(context.Context) error { return s.send(req, r) })
 	if refused, ok := errors.AsType[*breaker.OpenError](err); ok {
 		r.err = refused
 	}
-	return r
 }
 
 // request makes the request of an attempt: a new timestamp and new signatures,
@@ -101,12 +129,12 @@ func (s *Sender) send(req *http.Request, r *result) error {
 		if cause := context.Cause(req.Context()); cause != nil && !errors.Is(err, ErrBlocked) {
 			err = cause
 		}
-		r.err = hide(err, secretParts(req.URL)...)
+		r.err = hide(err, r.secrets...)
 		return r.err
 	}
-	httpx.Discard(resp)
 	r.status = resp.StatusCode
-	if r.status/100 == 2 {
+	httpx.Discard(resp)
+	if r.delivered() {
 		return nil
 	}
 	r.wait, r.asked = header.RetryAfter(resp.Header, time.Now)
@@ -128,12 +156,12 @@ func secretParts(u *url.URL) []string {
 }
 
 // outcome is how the lease ends after a result.
-func (s *Sender) outcome(c *Claim, r *result) Outcome {
+func (s *Sender) outcome(c *Claim, r *result, schedule func() backoff.BackOff) Outcome {
 	now := time.Now()
 	refused, open := errors.AsType[*breaker.OpenError](r.err)
 	_, badURL := errors.AsType[*URLError](r.err)
 	switch {
-	case r.err == nil:
+	case r.delivered(): // whatever has panicked after it
 		return Outcome{State: Done, Verdict: Success}
 	case errors.Is(r.err, ErrDraining):
 		return Outcome{State: Pending, Due: c.Due, GivenBack: true}
@@ -152,7 +180,7 @@ func (s *Sender) outcome(c *Claim, r *result) Outcome {
 	if c.Attempt >= max(1, s.config.MaxAttempts) {
 		return o
 	}
-	delay := delayAfter(c.Attempt, s.config.Backoff)
+	delay := delayAfter(c.Attempt, schedule)
 	if delay == backoff.Stop {
 		return o
 	}

@@ -40,7 +40,8 @@ type Config struct {
 	// and return when its context ends. For an endpoint that does not exist any
 	// more it returns [ErrNoEndpoint], and the message is Dead; after any other
 	// error, or if there is no good key, it is asked again ten seconds later,
-	// which is no attempt. The text of its error is stored and logged.
+	// which is no attempt. The text of its error is stored and logged. A panic is
+	// such an error, a [*PanicError].
 	Endpoint func(ctx context.Context, name string) (Endpoint, error)
 
 	// Guard says where deliveries may go. nil means that of the zero GuardConfig.
@@ -60,7 +61,8 @@ type Config struct {
 
 	// Backoff makes the schedule of a message. For its n-th failure the schedule
 	// is made anew and asked n times. A delay of backoff.Stop, or a nil schedule,
-	// makes the message Dead. nil means [StandardSchedule].
+	// makes the message Dead. If it panics the StandardSchedule is asked. nil
+	// means [StandardSchedule].
 	Backoff func() backoff.BackOff
 
 	// MaxAttempts is how often a message is tried before it is Dead, whatever the

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/callback"
 )
 
 // ErrBlocked is what errors.Is finds in a [*BlockedError].
@@ -60,6 +62,9 @@ var (
 	// ErrDraining is the error of an attempt that was cut off because
 	// [Sender.Run] is to return.
 	ErrDraining = errors.New("sender: it is shutting down")
+	// ErrGoexit is the error of an attempt in which a func of the program's has
+	// called runtime.Goexit.
+	ErrGoexit = errors.New("sender: a callback has ended its goroutine")
 	// ErrRunning is returned by [Sender.Run] while another one runs.
 	ErrRunning = errors.New("sender: it runs already")
 	// ErrNoTx is returned by [Sender.EnqueueTx] if the Store is no [TxStore].
@@ -92,8 +97,8 @@ type DeliveryError struct {
 	// empty if the attempt did not come so far.
 	Origin string
 	// Err is what went wrong: a [*StatusError], a [*BlockedError], a
-	// [*URLError], [ErrTimeout], a *breaker.OpenError, or that of the transport
-	// or of Config.Endpoint.
+	// [*URLError], [ErrTimeout], a *breaker.OpenError, a [*PanicError], or that
+	// of the transport or of Config.Endpoint.
 	Err error
 }
 
@@ -108,6 +113,26 @@ func (e *DeliveryError) Error() string {
 
 // Unwrap returns Err.
 func (e *DeliveryError) Unwrap() error { return e.Err }
+
+// PanicError is the error of an attempt in which a func of the program's has
+// panicked: Config.Endpoint, DangerouslyTransport, Backoff, or one of Circuits.
+type PanicError struct {
+	// Value is what it has panicked with.
+	Value any
+	// Stack is that of the goroutine, as debug.Stack gives it.
+	Stack []byte
+}
+
+// Error gives the value, if it is an error or a string, or its type.
+func (e *PanicError) Error() string { return "sender: a callback " + callback.Describe(e.Value) }
+
+// errorOf is the error of an attempt that did not return.
+func errorOf(fault *callback.Fault) error {
+	if fault.Goexit() {
+		return ErrGoexit
+	}
+	return &PanicError{Value: fault.Value, Stack: fault.Stack}
+}
 
 // MessageError is returned for a message that cannot be stored. Nothing of its
 // batch was stored.

@@ -3,7 +3,9 @@ package sender
 import "time"
 
 // Hooks are told what a [Sender] does. A nil func is not called. They run on
-// the goroutine of the worker, with no lock held, and must return soon.
+// the goroutine of the worker, with no lock held, and must return soon. A panic
+// of one is nobody's to hide: it ends the program. What it was told of is stored
+// by then.
 type Hooks struct {
 	// Delivered is called when an endpoint has taken a message.
 	Delivered func(Attempt)
@@ -32,8 +34,8 @@ type Attempt struct {
 	Number int
 	// Status is that of the answer, 0 if there was none.
 	Status int
-	// Err is why it failed, a [*DeliveryError]; nil if it did not. For Lost it is
-	// that of the store.
+	// Err is why it failed, a [*DeliveryError]; nil if it did not, unless
+	// something has panicked after a delivery. For Lost it is that of the store.
 	Err error
 	// GivenBack says that it did not count as an attempt.
 	GivenBack bool

@@ -135,10 +135,9 @@ func (w *worker) deliver(ctx context.Context, c *Claim) {
 	}()
 	s := w.sender
 	start := time.Now()
-	r := s.try(ctx, c)
+	r, o := s.attempt(ctx, c)
 	a := newAttempt(c)
 	a.Status, a.Duration = r.status, time.Since(start)
-	o := s.outcome(c, &r)
 	if r.err != nil {
 		a.Err = &DeliveryError{Endpoint: c.Endpoint, ID: c.ID, Attempt: c.Attempt, Origin: r.origin, Err: r.err}
 		o.Reason = cut(a.Err.Error())
