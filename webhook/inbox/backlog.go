@@ -22,7 +22,9 @@ type backlog struct {
 	counting bool
 }
 
-// admit makes room for n events, which settle ends.
+// admit makes room for n events, which settle ends. More than there can ever be
+// room for are let in when nothing waits: their source would send them again and
+// again, and never with success.
 func (in *Inbox) admit(ctx context.Context, n int) error {
 	b := &in.backlog
 	if b.due() {
@@ -32,7 +34,7 @@ func (in *Inbox) admit(ctx context.Context, n int) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if waiting := b.counted + b.arriving; waiting+n > in.config.MaxBacklog {
+	if waiting := b.counted + b.arriving; waiting+min(n, in.config.MaxBacklog) > in.config.MaxBacklog {
 		return &FullError{Backlog: waiting, Wait: storeRetryAfter}
 	}
 	b.arriving += n

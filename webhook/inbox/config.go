@@ -118,8 +118,9 @@ type Config struct {
 
 	// MaxBacklog is how many events may be Pending, Leased or Waiting before Put
 	// refuses more. They are counted at most four times a second, so that Puts
-	// of several programs can go past it by what they store in that time. 0
-	// means [DefaultMaxBacklog].
+	// of several programs can go past it by what they store in that time. A
+	// batch of more than MaxBacklog is stored when nothing waits. 0 means
+	// [DefaultMaxBacklog].
 	MaxBacklog int
 
 	// KeepDone is how long an event is kept after it was Done or Discarded, so

@@ -155,6 +155,29 @@ func TestFull(t *testing.T) {
 	})
 }
 
+// What could never fit must not be refused for ever.
+func TestMoreThanTheBacklog(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := inbox.NewMemory()
+		in := newInbox(t, inbox.Config{Store: store, MaxBacklog: 3})
+		batch := []inbox.Event{event("1"), event("2"), event("3"), event("4"), event("5")}
+		put(t, in, event("0"))
+		var full *inbox.FullError
+		_, err := in.Put(t.Context(), batch...)
+		require.ErrorAs(t, err, &full)
+		require.Equal(t, 1, full.Backlog)
+
+		stop := run(t, newInbox(t, inbox.Config{Store: store, Handle: func(context.Context, *inbox.Delivery) error { return nil }}))
+		time.Sleep(time.Second)
+		stop()
+		require.Len(t, put(t, in, batch...), 5)
+		_, err = in.Put(t.Context(), event("6"))
+		require.ErrorAs(t, err, &full)
+		_, err = in.Put(t.Context(), batch...)
+		require.ErrorAs(t, err, &full)
+	})
+}
+
 func TestDuplicatesLeaveRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		in := newInbox(t, inbox.Config{MaxBacklog: 10})

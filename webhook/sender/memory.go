@@ -24,7 +24,7 @@ type Memory struct {
 
 // NewMemory returns a Memory for limit messages; less than 1 means
 // [DefaultLimit]. When it is full it forgets those first that are Done or Dead,
-// the oldest of them first.
+// the oldest of them first. More than limit at a time it never has room for.
 func NewMemory(limit int) *Memory {
 	if limit < 1 {
 		limit = DefaultLimit
