@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
@@ -24,6 +25,7 @@ type gate struct {
 	commit   atomic.Pointer[func() error]
 	begun    atomic.Int64
 	rollback atomic.Pointer[error] // of each rollback, which does nothing then
+	begin    atomic.Pointer[func()]
 }
 
 func newGate() *gate { return &gate{Driver: &sqlite.Driver{}} }
@@ -55,7 +57,7 @@ type gatedConn struct {
 
 func (c gatedConn) Prepare(query string) (driver.Stmt, error) {
 	stmt, err := c.Conn.Prepare(query)
-	if err == nil && (query == "COMMIT" || query == "ROLLBACK") {
+	if err == nil && (query == "COMMIT" || query == "ROLLBACK" || query == "BEGIN IMMEDIATE") {
 		return gatedStmt{stmt, c.gate, query}, nil
 	}
 	return stmt, err
@@ -68,6 +70,12 @@ type gatedStmt struct {
 }
 
 func (s gatedStmt) Exec(args []driver.Value) (driver.Result, error) {
+	if s.query == "BEGIN IMMEDIATE" {
+		if f := s.gate.begin.Load(); f != nil {
+			(*f)()
+		}
+		return s.Stmt.Exec(args) //nolint:staticcheck // see below
+	}
 	if s.query == "ROLLBACK" {
 		if err := s.gate.rollback.Load(); err != nil {
 			return nil, *err
@@ -232,6 +240,39 @@ func TestInboxImpatientPut(t *testing.T) {
 	records, err := in.List(t.Context(), inbox.Filter{Content: true})
 	require.NoError(t, err)
 	require.Equal(t, "as it came", string(records[0].Body))
+}
+
+// What comes of a write whose caller does not wait any longer is nobody's to
+// read: the race detector looks at this one.
+func TestInboxImpatientAdmin(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	store := newSQLite(t, g.open(t, filepath.Join(t.TempDir(), "inbox.db")), sqlstore.Config{})
+	for name, change := range map[string]func(context.Context, time.Time) (int, error){
+		"replay":  func(ctx context.Context, now time.Time) (int, error) { return store.Replay(ctx, now, []int64{1}) },
+		"discard": func(ctx context.Context, now time.Time) (int, error) { return store.Discard(ctx, now, []int64{1}) },
+		"purge":   func(ctx context.Context, now time.Time) (int, error) { return store.Purge(ctx, now, now, 10) },
+		"claim": func(ctx context.Context, now time.Time) (int, error) {
+			claims, err := store.Claim(ctx, now, now, 10)
+			return len(claims), err
+		},
+		"extend": func(ctx context.Context, now time.Time) (int, error) {
+			lost, err := store.Extend(ctx, []inbox.Token{{Seq: 1}}, now)
+			return len(lost), err
+		},
+	} {
+		for range 20 {
+			ctx, cancel := context.WithCancel(t.Context())
+			begin := func() { cancel() }
+			g.begin.Store(&begin)
+			if n, err := change(ctx, time.Now()); err != nil {
+				require.ErrorIs(t, err, context.Canceled, name)
+				require.Zero(t, n, name)
+			}
+		}
+	}
+	g.begin.Store(nil)
+	require.NoError(t, store.Close(t.Context()))
 }
 
 // A handler that hangs in a transaction is let go when its context ends, and the

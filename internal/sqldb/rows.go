@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
+	"strings"
 )
 
 // Database is a *sql.DB, a *sql.Tx, a *sql.Conn or a [*Session].
@@ -63,4 +65,35 @@ func Changed(result sql.Result, err error) (int, error) {
 	}
 	n, err := result.RowsAffected()
 	return int(n), err
+}
+
+// Where are the conditions of a query, and their arguments.
+type Where struct {
+	conditions []string
+	args       []any
+}
+
+// And adds a condition if it is asked for.
+func (w *Where) And(asked bool, condition string, arg any) {
+	if asked {
+		w.conditions, w.args = append(w.conditions, condition), append(w.args, arg)
+	}
+}
+
+// String joins the conditions, of which there must be one at least.
+func (w *Where) String() string { return strings.Join(w.conditions, " AND ") }
+
+// Args are the arguments of the conditions, and more behind them.
+func (w *Where) Args(more ...any) []any { return append(slices.Clip(w.args), more...) }
+
+// Delete deletes the rows with these numbers from each of the tables.
+func Delete(ctx context.Context, db Database, ids []int64, tables ...string) error {
+	for _, id := range ids {
+		for _, table := range tables {
+			if _, err := db.ExecContext(ctx, "DELETE FROM "+table+" WHERE id = ?", id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

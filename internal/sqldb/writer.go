@@ -69,6 +69,20 @@ func (w *Writer[T]) Do(ctx context.Context, run func(context.Context, *Session) 
 	return w.wait(ctx, &job[T]{run: run})
 }
 
+// Write is [Writer.Do] for what has a value. It is run's alone until it is
+// durable: a caller who has not waited for that gets none.
+func Write[T, V any](ctx context.Context, w *Writer[T], run func(context.Context, *Session) (V, error)) (V, error) {
+	var value, none V
+	err := w.Do(ctx, func(ctx context.Context, s *Session) (err error) {
+		value, err = run(ctx, s)
+		return err
+	})
+	if err != nil {
+		return none, err
+	}
+	return value, nil
+}
+
 // Put has items, of so many bytes, inserted, and returns as Do does. They belong
 // to the Writer even after it has returned.
 func (w *Writer[T]) Put(ctx context.Context, size int, items []T) error {

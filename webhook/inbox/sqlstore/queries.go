@@ -184,23 +184,14 @@ func (q *queries) list(ctx context.Context, db sqldb.Database, f inbox.Filter) (
 	if !f.Content {
 		columns = strings.Replace(columns, "e.header, e.body", "'', NULL", 1)
 	}
-	where, args := []string{"w.id > ?"}, []any{f.After}
-	for _, c := range []struct {
-		on        bool
-		condition string
-		arg       any
-	}{
-		{f.State != 0, "w.state = ?", int(f.State)},
-		{f.Source != "", "e.source = ?", f.Source},
-		{f.ID != "", "e.event_id = ?", f.ID},
-	} {
-		if c.on {
-			where, args = append(where, c.condition), append(args, c.arg)
-		}
-	}
+	var where sqldb.Where
+	where.And(true, "w.id > ?", f.After)
+	where.And(f.State != 0, "w.state = ?", int(f.State))
+	where.And(f.Source != "", "e.source = ?", f.Source)
+	where.And(f.ID != "", "e.event_id = ?", f.ID)
 	statement := "SELECT w.id, w.state, w.due, w.ended, w.attempts, w.crashes, w.replays, w.reason, w.lane IS NOT NULL, " + columns +
-		" FROM {p}_work w JOIN {p}_events e ON e.id = w.id WHERE " + strings.Join(where, " AND ") + " ORDER BY w.id LIMIT ?"
-	rows, err := db.QueryContext(ctx, q.text(statement), append(args, f.Limit)...)
+		" FROM {p}_work w JOIN {p}_events e ON e.id = w.id WHERE " + where.String() + " ORDER BY w.id LIMIT ?"
+	rows, err := db.QueryContext(ctx, q.text(statement), where.Args(f.Limit)...)
 	if err != nil {
 		return nil, err
 	}

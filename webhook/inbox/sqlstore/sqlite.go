@@ -72,60 +72,46 @@ func (*SQLite) Now(ctx context.Context) (time.Time, error) { return time.Now(), 
 
 // Claim takes events that are due, see [inbox.Store].
 func (s *SQLite) Claim(ctx context.Context, now, until time.Time, limit int) ([]inbox.Claim, error) {
-	var claims []inbox.Claim
-	err := s.writer.Do(ctx, func(ctx context.Context, session *sqldb.Session) error {
+	return sqldb.Write(ctx, s.writer, func(ctx context.Context, session *sqldb.Session) ([]inbox.Claim, error) {
 		rows, err := session.QueryContext(ctx, s.due, now.UnixMicro(), limit)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if claims, err = scanClaims(rows); err != nil {
-			return err
-		}
+		claims, err := scanClaims(rows)
 		for i := range claims {
 			if _, err := session.ExecContext(ctx, s.lease, until.UnixMicro(), claims[i].Seq); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return claims, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return claims, nil
 }
 
 // Extend moves the ends of leases, see [inbox.Store].
 func (s *SQLite) Extend(ctx context.Context, tokens []inbox.Token, until time.Time) ([]inbox.Token, error) {
-	var lost []inbox.Token
-	err := s.writer.Do(ctx, func(ctx context.Context, session *sqldb.Session) error {
-		lost = nil
+	return sqldb.Write(ctx, s.writer, func(ctx context.Context, session *sqldb.Session) (lost []inbox.Token, err error) {
 		for _, t := range tokens {
 			err := changed(session.ExecContext(ctx, s.q.extend, until.UnixMicro(), t.Seq, t.Fence))
 			if errors.Is(err, inbox.ErrStale) {
 				lost = append(lost, t)
 			} else if err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return lost, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return lost, nil
 }
 
 // Finish ends a lease, see [inbox.Store].
 func (s *SQLite) Finish(ctx context.Context, now time.Time, token inbox.Token, o inbox.Outcome) error {
-	stale := false
-	err := s.writer.Do(ctx, func(ctx context.Context, session *sqldb.Session) error {
+	stale, err := sqldb.Write(ctx, s.writer, func(ctx context.Context, session *sqldb.Session) (bool, error) {
 		err := s.q.finish(ctx, session, now, token, o)
-		if stale = errors.Is(err, inbox.ErrStale); stale {
-			return nil // nothing was changed: no reason to undo what others write
+		if errors.Is(err, inbox.ErrStale) {
+			return true, nil // nothing was changed: no reason to undo what others write
 		}
-		return err
+		return false, err
 	})
-	if err == nil && stale {
+	if stale {
 		return inbox.ErrStale
 	}
 	return err

@@ -33,22 +33,16 @@ func (s *SQLite) Discard(ctx context.Context, now time.Time, seqs []int64) (int,
 	return s.each(ctx, now, seqs, s.q.discardOne)
 }
 
-func (s *SQLite) each(ctx context.Context, now time.Time, seqs []int64, change change) (n int, err error) {
-	err = s.writer.Do(ctx, func(ctx context.Context, session *sqldb.Session) (err error) {
-		n, err = each(ctx, session, now, seqs, change)
-		return err
+func (s *SQLite) each(ctx context.Context, now time.Time, seqs []int64, change change) (int, error) {
+	return sqldb.Write(ctx, s.writer, func(ctx context.Context, session *sqldb.Session) (int, error) {
+		return each(ctx, session, now, seqs, change)
 	})
-	if err != nil {
-		return 0, err
-	}
-	return n, nil
 }
 
 // Purge forgets old events, see [inbox.Store].
 func (s *SQLite) Purge(ctx context.Context, done, dead time.Time, limit int) (int, error) {
-	n := 0
-	err := s.writer.Do(ctx, func(ctx context.Context, session *sqldb.Session) error {
-		n = 0
+	return sqldb.Write(ctx, s.writer, func(ctx context.Context, session *sqldb.Session) (int, error) {
+		n := 0
 		for _, old := range []struct {
 			query  string
 			before time.Time
@@ -58,21 +52,13 @@ func (s *SQLite) Purge(ctx context.Context, done, dead time.Time, limit int) (in
 			}
 			ids, err := sqldb.Column[int64](session.QueryContext(ctx, old.query, old.before.UnixMicro(), limit-n))
 			if err != nil {
-				return err
+				return 0, err
 			}
-			for _, id := range ids {
-				for _, table := range []string{"_work", "_events"} {
-					if _, err := session.ExecContext(ctx, "DELETE FROM "+s.q.prefix+table+" WHERE id = ?", id); err != nil {
-						return err
-					}
-				}
+			if err := sqldb.Delete(ctx, session, ids, s.q.prefix+"_work", s.q.prefix+"_events"); err != nil {
+				return 0, err
 			}
 			n += len(ids)
 		}
-		return nil
+		return n, nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	return n, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/sqldb"
@@ -140,23 +139,14 @@ func (q *queries) list(ctx context.Context, db sqldb.Database, f sender.Filter) 
 	if f.Content {
 		body = "m.body"
 	}
-	where, args := []string{"w.id > ?"}, []any{f.After}
-	for _, c := range []struct {
-		on        bool
-		condition string
-		arg       any
-	}{
-		{f.State != 0, "w.state = ?", int(f.State)},
-		{f.Endpoint != "", "m.endpoint = ?", f.Endpoint},
-		{f.ID != "", "m.message_id = ?", f.ID},
-	} {
-		if c.on {
-			where, args = append(where, c.condition), append(args, c.arg)
-		}
-	}
+	var where sqldb.Where
+	where.And(true, "w.id > ?", f.After)
+	where.And(f.State != 0, "w.state = ?", int(f.State))
+	where.And(f.Endpoint != "", "m.endpoint = ?", f.Endpoint)
+	where.And(f.ID != "", "m.message_id = ?", f.ID)
 	statement := "SELECT w.id, w.state, w.due, w.leased_until, w.ended, w.attempts, w.reason, m.endpoint, m.message_id, m.content_type, m.created, " +
-		body + " FROM {p}_work w JOIN {p}_messages m ON m.id = w.id WHERE " + strings.Join(where, " AND ") + " ORDER BY w.id LIMIT ?"
-	rows, err := db.QueryContext(ctx, q.text(statement), append(args, f.Limit)...)
+		body + " FROM {p}_work w JOIN {p}_messages m ON m.id = w.id WHERE " + where.String() + " ORDER BY w.id LIMIT ?"
+	rows, err := db.QueryContext(ctx, q.text(statement), where.Args(f.Limit)...)
 	if err != nil {
 		return nil, err
 	}

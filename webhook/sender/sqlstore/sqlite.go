@@ -145,30 +145,23 @@ func (s *SQLite) put(ctx context.Context, db sqldb.Database, now time.Time, mess
 
 // Claim leases messages, see [sender.Store].
 func (s *SQLite) Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int) ([]sender.Claim, error) {
-	var claims []sender.Claim
-	err := s.writer.Do(ctx, func(ctx context.Context, db *sqldb.Session) error {
+	return sqldb.Write(ctx, s.writer, func(ctx context.Context, db *sqldb.Session) ([]sender.Claim, error) {
 		us := now.UnixMicro()
 		if _, err := db.ExecContext(ctx, s.q.takeBack, us); err != nil {
-			return err
+			return nil, err
 		}
 		rows, err := db.QueryContext(ctx, s.ready, perEndpoint, us, us, perEndpoint, limit)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if claims, err = scanClaims(rows); err != nil {
-			return err
-		}
+		claims, err := scanClaims(rows)
 		for i := range claims {
 			if _, err := db.ExecContext(ctx, s.lease, until.UnixMicro(), claims[i].Seq); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return claims, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return claims, nil
 }
 
 // Finish ends a lease, see [sender.Store].

@@ -10,7 +10,7 @@ import (
 
 // Disable stops an endpoint, see [sender.Store].
 func (s *SQLite) Disable(ctx context.Context, now time.Time, endpoint, reason string) (bool, error) {
-	return write(ctx, s, func(ctx context.Context, db *sqldb.Session) (bool, error) {
+	return sqldb.Write(ctx, s.writer, func(ctx context.Context, db *sqldb.Session) (bool, error) {
 		n, err := sqldb.Changed(db.ExecContext(ctx, s.q.disable, endpoint, now.UnixMicro(), reason))
 		return n > 0, err
 	})
@@ -18,7 +18,7 @@ func (s *SQLite) Disable(ctx context.Context, now time.Time, endpoint, reason st
 
 // Enable takes Disable back, see [sender.Store].
 func (s *SQLite) Enable(ctx context.Context, endpoint string) (bool, error) {
-	return write(ctx, s, func(ctx context.Context, db *sqldb.Session) (bool, error) {
+	return sqldb.Write(ctx, s.writer, func(ctx context.Context, db *sqldb.Session) (bool, error) {
 		return s.q.enabled(ctx, db, endpoint)
 	})
 }
@@ -39,7 +39,7 @@ func (s *SQLite) Stats(ctx context.Context) (sender.Stats, error) { return s.q.s
 
 // Replay has messages sent again, see [sender.Store].
 func (s *SQLite) Replay(ctx context.Context, now time.Time, seqs []int64) (int, error) {
-	return write(ctx, s, func(ctx context.Context, db *sqldb.Session) (int, error) {
+	return sqldb.Write(ctx, s.writer, func(ctx context.Context, db *sqldb.Session) (int, error) {
 		total := 0
 		for _, seq := range seqs {
 			n, err := sqldb.Changed(db.ExecContext(ctx, s.replay, now.UnixMicro(), seq))
@@ -54,36 +54,19 @@ func (s *SQLite) Replay(ctx context.Context, now time.Time, seqs []int64) (int, 
 
 // Purge forgets old messages, see [sender.Store].
 func (s *SQLite) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
-	return write(ctx, s, func(ctx context.Context, db *sqldb.Session) (int, error) {
+	return sqldb.Write(ctx, s.writer, func(ctx context.Context, db *sqldb.Session) (int, error) {
 		total := 0
 		for _, old := range []string{s.q.overBefore, s.q.disabledBefore} {
 			ids, err := sqldb.Column[int64](db.QueryContext(ctx, old, before.UnixMicro(), limit-total))
 			if err != nil {
 				return 0, err
 			}
-			for _, id := range ids {
-				for _, table := range []string{"_work", "_messages"} {
-					if _, err := db.ExecContext(ctx, "DELETE FROM "+s.q.prefix+table+" WHERE id = ?", id); err != nil {
-						return 0, err
-					}
-				}
+			if err := sqldb.Delete(ctx, db, ids, s.q.prefix+"_work", s.q.prefix+"_messages"); err != nil {
+				return 0, err
 			}
 			total += len(ids)
 		}
 		_, err := db.ExecContext(ctx, s.q.forgetEndpoints)
 		return total, err
 	})
-}
-
-// write calls f as [sqldb.Writer.Do] does, and returns its value.
-func write[T any](ctx context.Context, s *SQLite, f func(context.Context, *sqldb.Session) (T, error)) (T, error) {
-	var value, none T
-	err := s.writer.Do(ctx, func(ctx context.Context, db *sqldb.Session) (err error) {
-		value, err = f(ctx, db)
-		return err
-	})
-	if err != nil {
-		return none, err
-	}
-	return value, nil
 }
