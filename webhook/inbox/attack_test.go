@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/webhook/inbox"
+	"github.com/holdfast-go/holdfast/webhook/inbox/storetest"
 )
 
 // nilError is an error whose nil pointer is none: a handler that returns one has
@@ -74,7 +75,7 @@ func TestBacklogIsCountedAfterAPanic(t *testing.T) {
 // are and however ill the store is.
 func TestGivingBackIsNotOneAfterTheOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		store := newFaulty()
+		store := storetest.NewFaulty(inbox.NewMemory())
 		in := newInbox(t, inbox.Config{
 			Store: &slowClaims{Store: store}, Lease: time.Hour,
 			Handle: func(context.Context, *inbox.Delivery) error { return nil },
@@ -82,7 +83,7 @@ func TestGivingBackIsNotOneAfterTheOther(t *testing.T) {
 		for _, id := range []string{"a", "b", "c", "d"} {
 			put(t, in, event(id))
 		}
-		store.set("finish", errBroken)
+		store.Fail(storetest.Finish, errBroken)
 		stop := run(t, in)
 		synctest.Wait()
 		start := time.Now()

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/webhook/inbox"
+	"github.com/holdfast-go/holdfast/webhook/inbox/storetest"
 )
 
 func TestNewChecksEachField(t *testing.T) {
@@ -189,18 +190,18 @@ func TestDuplicatesLeaveRoom(t *testing.T) {
 
 func TestPutSaysWhenTheStoreFails(t *testing.T) {
 	t.Parallel()
-	for _, op := range []string{"put", "now"} {
-		store := newFaulty()
+	for _, op := range []storetest.Op{storetest.Put, storetest.Now} {
+		store := storetest.NewFaulty(inbox.NewMemory())
 		var refused error
 		in := newInbox(t, inbox.Config{Store: store, Hooks: inbox.Hooks{Refused: func(err error) { refused = err }}})
-		store.set(op, errBroken)
+		store.Fail(op, errBroken)
 		_, err := in.Put(t.Context(), event("a"))
 		require.ErrorIs(t, err, errBroken)
 		require.Equal(t, err, refused)
 		var failed interface{ RetryAfter() time.Duration }
 		require.ErrorAs(t, err, &failed)
 		require.Positive(t, failed.RetryAfter())
-		store.set(op, nil)
+		store.Fail(op, nil)
 		require.Equal(t, []inbox.Result{inbox.Stored}, put(t, in, event("a")))
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/webhook"
 	"github.com/holdfast-go/holdfast/webhook/inbox"
+	"github.com/holdfast-go/holdfast/webhook/inbox/storetest"
 	"github.com/holdfast-go/holdfast/webhook/webhooktest"
 )
 
@@ -53,7 +54,7 @@ func receive(tb testing.TB, in *inbox.Inbox) func(body string) *http.Response {
 
 func TestReceiver(t *testing.T) {
 	t.Parallel()
-	store := newFaulty()
+	store := storetest.NewFaulty(inbox.NewMemory())
 	in := newInbox(t, inbox.Config{Store: store, MaxBacklog: 2})
 	send := receive(t, in)
 	body := func(n int) string { return fmt.Sprintf(`{"id":"evt_%d","type":"t"}`, n) }
@@ -61,11 +62,11 @@ func TestReceiver(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, send(body(1)).StatusCode, "a duplicate")
 	require.Equal(t, inbox.Pending, stateOf(t, in, "evt_1"))
 
-	store.set("put", errBroken)
+	store.Fail(storetest.Put, errBroken)
 	failed := send(body(2))
 	require.Equal(t, http.StatusServiceUnavailable, failed.StatusCode)
 	require.NotEmpty(t, failed.Header.Get("Retry-After"))
-	store.set("put", nil)
+	store.Fail(storetest.Put, nil)
 	require.Equal(t, http.StatusNoContent, send(body(2)).StatusCode)
 
 	full := send(body(3))

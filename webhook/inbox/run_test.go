@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/webhook/inbox"
+	"github.com/holdfast-go/holdfast/webhook/inbox/storetest"
 )
 
 func TestRunHandlesWhatIsPut(t *testing.T) {
@@ -262,7 +263,7 @@ func TestLeaseEndsAfterTheTimeout(t *testing.T) {
 func TestLostLease(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		j := newJournal()
-		store := newFaulty()
+		store := storetest.NewFaulty(inbox.NewMemory())
 		in := newInbox(t, inbox.Config{Store: store, Hooks: j.hooks(), Handle: func(ctx context.Context, _ *inbox.Delivery) error {
 			<-ctx.Done()
 			j.add("ended: %v", context.Cause(ctx))
@@ -271,8 +272,8 @@ func TestLostLease(t *testing.T) {
 		put(t, in, event("a"))
 		stop := run(t, in)
 		synctest.Wait()
-		store.set("extend", errBroken)
-		store.set("claim", errBroken)
+		store.Fail(storetest.Extend, errBroken)
+		store.Fail(storetest.Claim, errBroken)
 		time.Sleep(59 * time.Second)
 		require.Empty(t, j.all())
 		time.Sleep(time.Second)
@@ -308,7 +309,7 @@ func TestStolenLease(t *testing.T) {
 func TestFinishSurvivesAFailingStore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		j := newJournal()
-		store := newFaulty()
+		store := storetest.NewFaulty(inbox.NewMemory())
 		hooks := j.hooks()
 		var failures atomic.Int64
 		hooks.StoreFailed = func(err *inbox.StoreError) {
@@ -316,11 +317,11 @@ func TestFinishSurvivesAFailingStore(t *testing.T) {
 			failures.Add(1)
 		}
 		in := newInbox(t, inbox.Config{Store: store, Hooks: hooks, Handle: func(context.Context, *inbox.Delivery) error { return nil }})
-		store.set("finish", errBroken)
+		store.Fail(storetest.Finish, errBroken)
 		put(t, in, event("a"))
 		stop := run(t, in)
 		time.Sleep(3 * time.Second)
-		store.set("finish", nil)
+		store.Fail(storetest.Finish, nil)
 		time.Sleep(2 * time.Second)
 		stop()
 		require.Len(t, j.all(), 1)
@@ -332,13 +333,13 @@ func TestFinishSurvivesAFailingStore(t *testing.T) {
 func TestFinishGivesUpAndTheEventComesAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		j := newJournal()
-		store := newFaulty()
+		store := storetest.NewFaulty(inbox.NewMemory())
 		in := newInbox(t, inbox.Config{Store: store, Hooks: j.hooks(), Handle: func(context.Context, *inbox.Delivery) error { return nil }})
-		store.set("finish", errBroken)
+		store.Fail(storetest.Finish, errBroken)
 		put(t, in, event("a"))
 		stop := run(t, in)
 		time.Sleep(30 * time.Second)
-		store.set("finish", nil)
+		store.Fail(storetest.Finish, nil)
 		time.Sleep(2 * time.Minute)
 		stop()
 		require.Equal(t, []string{"10s lost a 1/0: inbox: finish: broken", "1m0s done a 2/1"}, j.all())
@@ -348,16 +349,16 @@ func TestFinishGivesUpAndTheEventComesAgain(t *testing.T) {
 func TestRunSurvivesAFailingStore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		j := newJournal()
-		store := newFaulty()
+		store := storetest.NewFaulty(inbox.NewMemory())
 		hooks := j.hooks()
 		hooks.StoreFailed = func(err *inbox.StoreError) { j.add("failed %s", err.Op) }
 		in := newInbox(t, inbox.Config{Store: store, Hooks: hooks, Handle: func(context.Context, *inbox.Delivery) error { return nil }})
-		store.set("claim", errBroken)
+		store.Fail(storetest.Claim, errBroken)
 		stop := run(t, in)
 		time.Sleep(2500 * time.Millisecond)
 		put(t, in, event("a"))
 		time.Sleep(time.Second)
-		store.set("claim", nil)
+		store.Fail(storetest.Claim, nil)
 		time.Sleep(time.Second)
 		stop()
 		require.Equal(t, []string{"0s failed claim", "1s failed claim", "2s failed claim", "3s failed claim", "4s done a 1/0"}, j.all())
