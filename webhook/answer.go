@@ -72,8 +72,20 @@ func (a *answer) busy(status int, wait time.Duration, err error) {
 	a.refuse(status, err)
 }
 
+// verified notes what a good signature has proved.
+func (a *answer) verified(v *Verified) {
+	a.record.KeyID = v.KeyID
+	if v.TimestampSigned {
+		a.record.Skew = a.start.Sub(v.Timestamp)
+	}
+	a.receiver.keys.note(v, a.start)
+}
+
 // unverified answers for an error of the Verifier.
 func (a *answer) unverified(err error) {
+	if refused, ok := errors.AsType[*Error](err); ok {
+		a.record.Skew = refused.Skew
+	}
 	if errors.Is(err, ErrKeys) {
 		a.busy(http.StatusServiceUnavailable, retryAfter(err), err)
 		return

@@ -26,6 +26,10 @@ type Record struct {
 	Err error
 	// KeyID is the ID of the key that the signature fits.
 	KeyID string
+	// Skew is how long before the request the signed time lies, negative if it
+	// lies behind it. It is 0 if the scheme signs none, or the request was refused
+	// for another reason than its age.
+	Skew time.Duration
 	// Events are those of the request, nil if it was refused or a handshake. They
 	// must not be changed.
 	Events []Event
@@ -54,6 +58,9 @@ func LogHooks(logger *slog.Logger) Hooks {
 		attrs := []slog.Attr{
 			slog.String("source", r.Source), slog.Int("status", r.Status), slog.String("key", r.KeyID),
 			slog.Int("events", len(r.Events)), slog.Int("bytes", r.Bytes), slog.Duration("duration", r.Duration),
+		}
+		if r.Skew != 0 {
+			attrs = append(attrs, slog.Duration("skew", r.Skew))
 		}
 		if r.Err != nil {
 			attrs = append(attrs, slog.String("error", r.Err.Error()))

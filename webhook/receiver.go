@@ -113,6 +113,7 @@ type Receiver struct {
 	engine *engine
 	slots  chan struct{}
 	rates  *rates // nil if there is no limit
+	keys   keyUses
 }
 
 // NewReceiver checks c and makes a Receiver of it. Its error joins one error for
@@ -253,7 +254,7 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, deliver func(
 		a.refuse(http.StatusUnauthorized, r.engine.refuse(ErrBadSignature, "the body could be the token of a handshake"))
 		return
 	}
-	a.record.KeyID = verified.KeyID
+	a.verified(&verified)
 	if reply := r.handshake(req, body, verified); reply != nil {
 		a.reply(reply)
 		return
