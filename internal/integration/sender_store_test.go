@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,6 +77,39 @@ func TestSenderSchema(t *testing.T) {
 			_, err = db.ExecContext(t.Context(), "UPDATE own_schema SET version = 2")
 			require.NoError(t, err)
 			require.ErrorIs(t, again(own), sqlstore.ErrSchema)
+		})
+	}
+}
+
+// TestSenderPurgeFails has a purge fail after it has begun: it has done nothing.
+func TestSenderPurgeFails(t *testing.T) {
+	t.Parallel()
+	for name, open := range openOutbox {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := open(t, sqlstore.Config{})
+			now := time.Now()
+			_, err := store.Put(t.Context(), now, []sender.Message{{Endpoint: "a", ID: "1", ContentType: "text/plain"}})
+			require.NoError(t, err)
+			claims, err := store.Claim(t.Context(), now, now.Add(time.Minute), 1, 1)
+			require.NoError(t, err)
+			_, err = store.Finish(t.Context(), now, claims[0].Token, sender.Outcome{State: sender.Done})
+			require.NoError(t, err)
+			rename := func(from, to string) {
+				_, err := store.db.ExecContext(t.Context(), "ALTER TABLE holdfast_sender_"+from+" RENAME TO holdfast_sender_"+to)
+				require.NoError(t, err)
+			}
+			rename("endpoints", "gone")
+			n, err := store.Purge(t.Context(), now.Add(time.Hour), 10)
+			require.Error(t, err)
+			require.Zero(t, n)
+			records, err := store.List(t.Context(), sender.Filter{})
+			require.NoError(t, err)
+			require.Len(t, records, 1)
+			rename("gone", "endpoints")
+			n, err = store.Purge(t.Context(), now.Add(time.Hour), 10)
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
 		})
 	}
 }

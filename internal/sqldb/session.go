@@ -32,18 +32,13 @@ func (s *Session) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	return stmt, err
 }
 
-// exec executes a statement of the few that there are, prepared.
-func (s *Session) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+// ExecContext executes a prepared statement.
+func (s *Session) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	stmt, err := s.stmt(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	return stmt.ExecContext(ctx, args...)
-}
-
-// ExecContext executes a prepared statement.
-func (s *Session) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return s.exec(ctx, query, args...)
 }
 
 // QueryContext queries with a prepared statement.

@@ -267,7 +267,7 @@ func (w *Writer[T]) transaction(jobs []*job[T]) error {
 	if err := w.run(ctx, s, jobs); err != nil {
 		return w.rollback(ctx, s, err)
 	}
-	if _, err := s.exec(ctx, "COMMIT"); err != nil {
+	if _, err := s.ExecContext(ctx, "COMMIT"); err != nil {
 		return w.rollback(ctx, s, err)
 	}
 	return nil
@@ -304,7 +304,7 @@ func (w *Writer[T]) begin(ctx context.Context) (*Session, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, err = s.exec(ctx, "BEGIN IMMEDIATE"); err == nil {
+		if _, err = s.ExecContext(ctx, "BEGIN IMMEDIATE"); err == nil {
 			return s, nil
 		}
 		if err = w.broken(err); w.session != nil || !again {
@@ -316,7 +316,7 @@ func (w *Writer[T]) begin(ctx context.Context) (*Session, error) {
 // rollback ends a transaction that has failed. If that fails, too, except that
 // SQLite has done so already, the connection is given up.
 func (w *Writer[T]) rollback(ctx context.Context, s *Session, err error) error {
-	_, failed := s.exec(ctx, "ROLLBACK")
+	_, failed := s.ExecContext(ctx, "ROLLBACK")
 	if failed != nil {
 		w.drop()
 	}

@@ -23,8 +23,9 @@ var (
 )
 
 // FullError is returned by [Inbox.Put] when more than Config.MaxBacklog events
-// would wait to be handled. Nothing was stored: the source has to send them again, and should be
-// answered with 503 and a Retry-After. A webhook.Receiver does that.
+// would wait to be handled. Nothing was stored: the source has to send them
+// again, and should be answered with 503 and a Retry-After. A webhook.Receiver
+// does that.
 type FullError struct {
 	// Backlog is how many events waited, as far as was known.
 	Backlog int

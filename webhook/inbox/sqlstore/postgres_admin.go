@@ -72,18 +72,25 @@ func (p *Postgres) each(ctx context.Context, now time.Time, seqs []int64, change
 // Purge forgets old events, see [inbox.Store].
 func (p *Postgres) Purge(ctx context.Context, done, dead time.Time, limit int) (int, error) {
 	total := 0
-	for _, old := range []struct {
-		query  string
-		before time.Time
-	}{{p.doneBefore, done}, {p.deadBefore, dead}} {
-		if old.before.IsZero() {
-			continue
+	err := sqldb.Transaction(ctx, p.db, func(tx *sql.Tx) error {
+		total = 0
+		for _, old := range []struct {
+			query  string
+			before time.Time
+		}{{p.doneBefore, done}, {p.deadBefore, dead}} {
+			if old.before.IsZero() {
+				continue
+			}
+			n, err := sqldb.Changed(tx.ExecContext(ctx, old.query, old.before.UnixMicro(), limit-total))
+			if err != nil {
+				return err
+			}
+			total += n
 		}
-		n, err := sqldb.Changed(p.db.ExecContext(ctx, old.query, old.before.UnixMicro(), limit-total))
-		if err != nil {
-			return total, err
-		}
-		total += n
+		return nil
+	})
+	if err != nil {
+		return 0, err
 	}
 	return total, nil
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/sqldb"
@@ -41,13 +42,20 @@ func (p *Postgres) Replay(ctx context.Context, now time.Time, seqs []int64) (int
 // Purge forgets old messages, see [sender.Store].
 func (p *Postgres) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
 	total := 0
-	for _, old := range []string{p.overBefore, p.disabledBefore} {
-		n, err := sqldb.Changed(p.db.ExecContext(ctx, old, before.UnixMicro(), limit-total))
-		if err != nil {
-			return total, err
+	err := sqldb.Transaction(ctx, p.db, func(tx *sql.Tx) error {
+		total = 0
+		for _, old := range []string{p.overBefore, p.disabledBefore} {
+			n, err := sqldb.Changed(tx.ExecContext(ctx, old, before.UnixMicro(), limit-total))
+			if err != nil {
+				return err
+			}
+			total += n
 		}
-		total += n
+		_, err := tx.ExecContext(ctx, p.q.forgetEndpoints)
+		return err
+	})
+	if err != nil {
+		return 0, err
 	}
-	_, err := p.db.ExecContext(ctx, p.q.forgetEndpoints)
-	return total, err
+	return total, nil
 }
