@@ -5,7 +5,7 @@ import "time"
 // Hooks are told what an [Inbox] does. A nil func is not called. They run on
 // the goroutine of the Put or of the worker, with no lock held, and must return
 // soon. A panic of one is nobody's to hide: on the goroutine of a worker it ends
-// the program. What it was told of is stored by then.
+// the program. What it was told of has happened by then.
 type Hooks struct {
 	// Put is called for each event that was put, when it is durable.
 	Put func(PutInfo)

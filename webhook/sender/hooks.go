@@ -4,8 +4,8 @@ import "time"
 
 // Hooks are told what a [Sender] does. A nil func is not called. They run on
 // the goroutine of the worker, with no lock held, and must return soon. A panic
-// of one is nobody's to hide: it ends the program. What it was told of is stored
-// by then.
+// of one is nobody's to hide: it ends the program. What it was told of has
+// happened by then.
 type Hooks struct {
 	// Delivered is called when an endpoint has taken a message.
 	Delivered func(Attempt)
