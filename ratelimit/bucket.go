@@ -175,13 +175,16 @@ func (b *bucket) release(p *Permit) {
 }
 
 // settle replaces what a call was charged by what it has cost.
-func (b *bucket) settle(charged, actual float64) {
-	if charged == 0 || !(actual >= 0) {
+func (b *bucket) settle(n *need, actual float64) {
+	if !(actual >= 0) {
 		return
 	}
 	now := b.lock()
 	defer b.mu.Unlock()
-	extra := actual - charged
+	if n.charged == 0 {
+		return
+	}
+	extra := actual - float64(n.charged)
 	if b.budget.tokens != nil {
 		b.budget.settle(now, extra, &b.own().rest, b.limiter.config.longestDebt())
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,4 +193,19 @@ func TestDo(t *testing.T) {
 		err := l.Do(ctx, "key", func(context.Context) error { panic("not called") })
 		require.ErrorIs(t, err, ratelimit.ErrLimited)
 	})
+}
+
+// Whoever settles and whoever releases need not know of each other.
+func TestPermitOfManyHands(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(t, ratelimit.Config{Rate: 1, Burst: 1000})
+	for range 100 {
+		p, _ := acquire(t.Context(), t, l)
+		var wg sync.WaitGroup
+		wg.Go(func() { p.Settle(1) })
+		wg.Go(func() { p.Release(notSent(true)) })
+		wg.Go(func() { p.Release(nil) })
+		wg.Wait()
+	}
+	require.GreaterOrEqual(t, l.Snapshot()[0].Tokens, 900.0)
 }

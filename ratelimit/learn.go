@@ -88,7 +88,7 @@ func (l *Limiter) listen(t *turn, resp *http.Response, checked bool, asked time.
 		l.hearAll(t, resp, w, answer)
 	}
 	if cost := s.Cost; cost >= 0 && t.priced && l.config.Cost == nil {
-		t.bucket.settle(float64(t.need.charged), cost)
+		t.bucket.settle(&t.need, cost)
 	}
 	if cached && !throttled {
 		t.land(pace.Free) // it never came to the server

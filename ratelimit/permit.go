@@ -38,12 +38,17 @@ func (l *Limiter) Acquire(ctx context.Context, key string) (*Permit, error) {
 	defer entry.Release()
 	p := &Permit{bucket: entry.Value()}
 	w := wishesOf(ctx)
-	n := need{permit: p}
+	n, entered := need{permit: p}, false
 	n.set(&w)
+	defer func() {
+		if !entered && n.admitted { // a hook of a Shadow panicked
+			p.bucket.cancel(&n)
+		}
+	}()
 	if err := l.enter(ctx, entry, &n, w.flow); err != nil {
 		return nil, err
 	}
-	p.need = n
+	p.need, entered = n, true
 	return p, nil
 }
 
@@ -53,7 +58,7 @@ func (l *Limiter) Acquire(ctx context.Context, key string) (*Permit, error) {
 // negative or no number is ignored. It may be called once, before or after
 // Release, and not for work that was not sent.
 func (p *Permit) Settle(actual float64) {
-	p.bucket.settle(float64(p.need.charged), actual)
+	p.bucket.settle(&p.need, actual)
 }
 
 // Release says that the work is over and how it went; only the first call

@@ -132,6 +132,26 @@ func TestShadow(t *testing.T) {
 	})
 }
 
+// A hook that panics leaves nothing under way.
+func TestShadowHookPanics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		boom := func(ratelimit.Wait) { panic("hook") }
+		l := newLimiter(t, ratelimit.Config{Rate: 1, MaxInFlight: 9, Shadow: true, Hooks: ratelimit.Hooks{Wait: boom}})
+		for i := range 4 {
+			call := func() { _ = l.Do(t.Context(), "key", func(context.Context) error { return nil }) }
+			if i == 0 {
+				call()
+				continue
+			}
+			require.PanicsWithValue(t, "hook", call)
+		}
+		s := l.Snapshot()[0]
+		require.Zero(t, s.InFlight)
+		require.Zero(t, s.Tokens, "of one that went")
+	})
+}
+
 // Whatever keys come, no more than MaxKeys are remembered.
 func TestKeysAreBounded(t *testing.T) {
 	t.Parallel()

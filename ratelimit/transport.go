@@ -124,7 +124,7 @@ func (t *turn) answered(resp *http.Response) {
 	}
 	if config.Cost != nil {
 		if actual, ok := config.Cost(resp); ok {
-			t.bucket.settle(float64(t.need.charged), actual)
+			t.bucket.settle(&t.need, actual)
 		}
 	}
 	t.resp = nil
