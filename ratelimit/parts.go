@@ -51,10 +51,21 @@ func (p *parts) of(name string) *bucket {
 	if r := p.routes[name]; r != nil {
 		return r.part.bucket
 	}
-	if p.usual != nil {
-		return p.usual.bucket
+	return p.usualLocked()
+}
+
+// most returns the bucket that most routes belong to, or nil.
+func (p *parts) most() *bucket {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.usualLocked()
+}
+
+func (p *parts) usualLocked() *bucket {
+	if p.usual == nil {
+		return nil
 	}
-	return nil
+	return p.usual.bucket
 }
 
 // learn takes notice that an answer on a route has named a part, and returns its

@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"errors"
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -124,29 +123,4 @@ func retryAfter(err error) time.Duration {
 		return 0
 	}
 	return max(0, e.RetryAfter())
-}
-
-// Plan returns how long it takes, from now on, until n more calls of cost 1
-// under key could have been sent, if those that wait already go first and
-// nothing else changes: the end of a batch, told before it begins. The key is
-// as [Limiter.Snapshot] shows it; one that is not known yet has a full bucket.
-// Nothing is sent and nothing charged. It does not foresee how long calls take,
-// which matters when Config.MaxInFlight is small. Where it can't be told, it is
-// the longest duration that there is.
-func (l *Limiter) Plan(key string, n int) time.Duration {
-	if n <= 0 {
-		return 0
-	}
-	b, release := l.peek(key)
-	defer release()
-	now := b.lock()
-	defer b.mu.Unlock()
-	f, ahead := b.outlook(now, &need{cost: 1}), int64(n-1)
-	if b.queue != nil {
-		ahead += min(b.queue.work(), math.MaxInt64-ahead)
-	}
-	if wait := f.wait(ahead, 1); wait > 1 {
-		return wait
-	}
-	return 0
 }

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
 // Bucket is what a key was at the time of a [Limiter.Snapshot].
@@ -133,19 +131,4 @@ func (p *pacing) snapshot(now time.Duration, start *time.Time) *Server {
 		s.Quotas = append(s.Quotas, q)
 	}
 	return s
-}
-
-// peek returns the bucket of a key as Snapshot shows it, or a new one that
-// nobody else sees.
-func (l *Limiter) peek(name string) (b *bucket, release func()) {
-	keys := []httpx.Key{{Name: name}}
-	if scheme, host, ok := strings.Cut(name, "://"); ok {
-		keys = append(keys, httpx.Key{Scheme: scheme, Name: host})
-	}
-	for _, key := range keys {
-		if entry, ok := l.buckets.Peek(key, l.recently()); ok {
-			return entry.Value(), entry.Release
-		}
-	}
-	return l.newBucket(&keys[0]), func() {}
 }
