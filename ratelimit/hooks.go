@@ -7,7 +7,8 @@ import "time"
 // run on the goroutine of the request, with no lock held. With Config.Shadow,
 // Wait and Refused tell what would have happened.
 type Hooks struct {
-	// Wait is called when a request begins to wait, at most once for each.
+	// Wait is called when a request begins to wait, at most once for each: or
+	// twice where it waits in a part of its key first, and then for the key.
 	Wait func(Wait)
 	// Hold is called when a server's answer holds a key.
 	Hold func(Hold)

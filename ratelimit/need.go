@@ -10,8 +10,9 @@ import (
 type need struct {
 	cost     int
 	priority Priority
-	uses     *pace.Cost // beside requests and points, or nil
-	permit   *Permit    // what holds a slot and is to be remembered, or nil
+	uses     *pace.Cost    // beside requests and points, or nil
+	permit   *Permit       // what holds a slot and is to be remembered, or nil
+	waited   time.Duration // in another bucket, before it came to this one
 
 	admitted bool
 	charged  int // tokens

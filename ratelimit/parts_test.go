@@ -219,3 +219,33 @@ func TestRaceOfLearners(t *testing.T) {
 		}
 	})
 }
+
+// Who waits in a part and then for the key waits for MaxWait in all.
+func TestMaxWaitIsForBothQueues(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(3 * 366 * 24 * time.Hour) // to a Unix time of ten digits
+		var waits []string
+		l := newLimiter(t, ratelimit.Config{
+			Rate: 0.1, Burst: 1, MaxWait: 35 * time.Second,
+			Key:   func(*http.Request) string { return "key" },
+			Hooks: ratelimit.Hooks{Wait: func(w ratelimit.Wait) { waits = append(waits, w.Key) }},
+		})
+		const search = "https://api.github.com/search/x"
+		took(t, l, gitHub, search) // nothing is left for 30 seconds
+		time.Sleep(20 * time.Second)
+		var others sync.WaitGroup
+		for range 4 { // at 0, 10, 20 and 30 seconds
+			others.Go(func() { acquire(t.Context(), t, l) })
+			synctest.Wait()
+		}
+		d, err := get(t, l, gitHub, search)
+		others.Wait()
+		require.InDelta(t, 11, d.Seconds(), 2, "the other 29 seconds would be too long")
+		var e *ratelimit.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, ratelimit.WaitTooLong, e.Reason)
+		require.Equal(t, "key", e.Key)
+		require.Equal(t, []string{"key", "key", "key", "key search"}, waits)
+	})
+}

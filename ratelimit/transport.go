@@ -69,17 +69,8 @@ func (t *turn) come() error {
 	}
 	t.entry = l.acquire(t.req)
 	t.bucket = t.entry.Value()
-	waited := false
-	if parts := t.bucket.parts.Load(); parts != nil {
-		if t.part = parts.of(l.route(t.req)); t.part != nil {
-			t.inPart.set(&wishes)
-			if taken, _ := t.part.take(&t.inPart); !taken {
-				waited = true
-				if err := t.queue(t.part, &t.inPart, &wishes); err != nil {
-					return err
-				}
-			}
-		}
+	if err := t.comeInPart(&wishes); err != nil {
+		return err
 	}
 	if t.bucket.slots != nil {
 		t.need.permit = &Permit{bucket: t.bucket}
@@ -90,9 +81,31 @@ func (t *turn) come() error {
 	} else if late, err = true, t.queue(t.bucket, &t.need, &wishes); err != nil {
 		return err
 	}
-	if l.config.Ready != nil && (waited || late) {
+	if l.config.Ready != nil && (late || t.need.waited > 0) {
 		return l.config.Ready(t.req)
 	}
+	return nil
+}
+
+// comeInPart waits for the turn in the part that the request belongs to, if it
+// belongs to any.
+func (t *turn) comeInPart(w *wishes) error {
+	l, parts := t.limiter, t.bucket.parts.Load()
+	if parts == nil {
+		return nil
+	}
+	if t.part = parts.of(l.route(t.req)); t.part == nil {
+		return nil
+	}
+	t.inPart.set(w)
+	taken, came := t.part.take(&t.inPart)
+	if taken {
+		return nil
+	}
+	if err := t.queue(t.part, &t.inPart, w); err != nil {
+		return err
+	}
+	t.need.waited = max(1, l.now()-came)
 	return nil
 }
 

@@ -47,7 +47,7 @@ func (b *bucket) wait(ctx context.Context, n *need, flow string) (refused *Error
 func (b *bucket) join(ctx context.Context, w *waiter, flow string) (Wait, *Error) {
 	now := b.lock()
 	defer b.mu.Unlock()
-	limit, reason := b.limiter.patience(ctx)
+	limit, reason := b.limiter.patience(ctx, w.waited)
 	ahead, queued := int64(0), 0
 	if b.queue != nil {
 		ahead, queued = b.queue.ahead(w.priority, flow, w.cost), b.queue.count
@@ -96,15 +96,15 @@ func (b *bucket) leave(w *waiter) {
 	}
 }
 
-// patience is how long a call may wait, and what to call it when that is not
-// enough.
-func (l *Limiter) patience(ctx context.Context) (time.Duration, Reason) {
+// patience is how long a call may wait that has waited elsewhere before, and what
+// to call it when that is not enough.
+func (l *Limiter) patience(ctx context.Context, waited time.Duration) (time.Duration, Reason) {
 	limit, reason := forever, WaitTooLong
 	switch {
 	case l.config.MaxWait < 0:
 		limit = 0
 	case l.config.MaxWait > 0:
-		limit = l.config.MaxWait
+		limit = max(0, l.config.MaxWait-waited)
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		// Whoever waits until the deadline itself has nothing of it.
@@ -120,7 +120,7 @@ func (l *Limiter) patience(ctx context.Context) (time.Duration, Reason) {
 func (b *bucket) shadow(ctx context.Context, n *need) (Wait, *Error) {
 	now := b.lock()
 	defer b.mu.Unlock()
-	limit, reason := b.limiter.patience(ctx)
+	limit, reason := b.limiter.patience(ctx, n.waited)
 	o := b.outlook(now, n)
 	wait := o.wait(0, n.cost)
 	if o.beyond > 0 {
