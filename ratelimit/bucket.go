@@ -186,7 +186,7 @@ func (b *bucket) settle(n *need, actual float64) {
 	}
 	extra := actual - float64(n.charged)
 	if b.budget.tokens != nil {
-		b.budget.settle(now, extra, &b.own().rest, b.limiter.config.longestDebt())
+		b.budget.settle(now, extra, &b.own().rest, b.limiter.config.longestQuiet())
 	}
 	// Looking at all who wait has to be worth it. Those for whom a small debt
 	// comes in between learn it when they are next, or when their time is up.

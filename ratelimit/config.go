@@ -185,7 +185,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.Lease = cmp.Or(c.Lease, DefaultLease)
 	c.MaxQueue = cmp.Or(c.MaxQueue, DefaultMaxQueue)
-	c.MaxRetryAfter = cmp.Or(c.MaxRetryAfter, DefaultMaxRetryAfter)
+	c.MaxRetryAfter = min(cmp.Or(c.MaxRetryAfter, DefaultMaxRetryAfter), maxRetryAfter)
 	c.MaxKeys = cmp.Or(c.MaxKeys, DefaultMaxKeys)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, DefaultIdleTimeout)
 	return c
@@ -193,12 +193,7 @@ func (c Config) withDefaults() Config {
 
 // pace is the part of c that package pace needs, after withDefaults.
 func (c *Config) pace() pace.Config {
-	const year = 365 * 24 * time.Hour
-	longest := c.MaxRetryAfter
-	if longest < 0 {
-		longest = DefaultMaxRetryAfter
-	}
-	return pace.Config{Mode: c.Pace.mode(), Reserve: c.Reserve, Rate: float64(c.Rate), MaxWait: min(longest, year)}
+	return pace.Config{Mode: c.Pace.mode(), Reserve: c.Reserve, Rate: float64(c.Rate), MaxWait: c.longestQuiet()}
 }
 
 // Pace is how what a server says is left of a quota is spent.
@@ -265,15 +260,19 @@ func (c *Config) burstAt(limit rate.Limit) int {
 // adapts reports whether anything learns from how calls went.
 func (c *Config) adapts() bool { return c.AdaptiveConcurrency || c.AdaptiveRate }
 
-// longestDebt is how long the true cost of a call may keep its key quiet.
-func (c *Config) longestDebt() time.Duration {
+// longestQuiet is how long at most a quota, or the true cost of a call, keeps a key
+// quiet.
+func (c *Config) longestQuiet() time.Duration {
 	if c.MaxRetryAfter < 0 {
 		return DefaultMaxRetryAfter
 	}
 	return c.MaxRetryAfter
 }
 
-const maxBurst = 1 << 30
+const (
+	maxBurst      = 1 << 30
+	maxRetryAfter = 365 * 24 * time.Hour
+)
 
 // check returns one error for each field that is out of range.
 func (c *Config) check() error {

@@ -44,9 +44,9 @@ func (l *Limiter) obey(t *turn, resp *http.Response, checked bool, asked time.Du
 	}
 	switch {
 	case !t.strayed(resp):
-		l.hold(t.bucket, resp.StatusCode, asked)
+		l.hold(t.bucket, &t.need, resp.StatusCode, asked)
 	case asked > 0:
-		l.elsewhere(resp, func(b *bucket) { l.hold(b, resp.StatusCode, asked) })
+		l.elsewhere(resp, func(b *bucket) { l.hold(b, t.need.stranger(), resp.StatusCode, asked) })
 	}
 	// A 503 that asks for nothing is trouble, not a limit.
 	return checked || asked > 0 || resp.StatusCode == http.StatusTooManyRequests
@@ -79,7 +79,7 @@ func (l *Limiter) listen(t *turn, resp *http.Response, checked bool, asked time.
 		// It says when to come back and nothing of how fast: what comes then
 		// need not feel its way, and the next one is no sign that it did not
 		// wait for long enough.
-		l.hold(t.bucket, resp.StatusCode, answer.RetryAfter)
+		l.hold(t.bucket, &t.need, resp.StatusCode, answer.RetryAfter)
 		answer = pace.Answer{}
 	}
 	w.read(resp)
@@ -139,23 +139,23 @@ func (s *Signal) everywhere() bool {
 // names one or the route has one, and else that of the key.
 func (l *Limiter) hearAll(t *turn, resp *http.Response, w *words, answer pace.Answer) {
 	if t.strayed(resp) {
-		l.elsewhere(resp, func(b *bucket) { l.spread(b, resp, b.overhear(&t.need, w.quotas, answer)) })
+		l.elsewhere(resp, func(b *bucket) { l.spread(b, resp.StatusCode, b.hear(t.need.stranger(), w.quotas, answer)) })
 		return
 	}
 	part := t.bucket.partOf(l.route(t.req), w.signal.part())
 	if part == nil {
-		l.spread(t.bucket, resp, t.bucket.hear(&t.need, w.quotas, answer))
+		l.spread(t.bucket, resp.StatusCode, t.bucket.hear(&t.need, w.quotas, answer))
 		return
 	}
 	if answer.Throttled && w.signal.everywhere() {
-		l.spread(t.bucket, resp, t.bucket.hear(&t.need, nil, answer))
+		l.spread(t.bucket, resp.StatusCode, t.bucket.hear(&t.need, nil, answer))
 		answer = pace.Answer{}
 	}
 	if part == t.part {
-		l.spread(part, resp, part.hear(&t.inPart, w.quotas, answer))
+		l.spread(part, resp.StatusCode, part.hear(&t.inPart, w.quotas, answer))
 		return
 	}
-	l.spread(part, resp, part.overhear(&t.need, w.quotas, answer))
+	l.spread(part, resp.StatusCode, part.hear(t.need.stranger(), w.quotas, answer))
 	if t.part != nil {
 		t.part.land(&t.inPart, pace.Free)
 	}
@@ -179,9 +179,9 @@ func (l *Limiter) elsewhere(resp *http.Response, tell func(*bucket)) {
 }
 
 // spread tells the hooks what an answer has changed.
-func (l *Limiter) spread(b *bucket, resp *http.Response, n news) {
+func (l *Limiter) spread(b *bucket, status int, n news) {
 	if n.hold > 0 && l.config.Hooks.Hold != nil {
-		l.config.Hooks.Hold(Hold{Key: b.key.String(), Status: resp.StatusCode, For: n.hold})
+		l.config.Hooks.Hold(Hold{Key: b.key.String(), Status: status, For: n.hold})
 	}
 	if n.plan.Key != "" {
 		l.config.Hooks.Plan(n.plan)
@@ -189,10 +189,14 @@ func (l *Limiter) spread(b *bucket, resp *http.Response, n news) {
 	l.tell(b, n.replan)
 }
 
-// hold holds the key of b if an answer asks for it.
-func (l *Limiter) hold(b *bucket, status int, asked time.Duration) {
-	asked = min(asked, l.config.MaxRetryAfter)
-	if asked <= 0 {
+// hold holds the key of b if the answer to n asks for it.
+func (l *Limiter) hold(b *bucket, n *need, status int, asked time.Duration) {
+	switch longest := l.config.MaxRetryAfter; {
+	case asked <= 0 || longest < 0:
+		return
+	case asked > longest:
+		// Who waits is told, and one asks now and then.
+		l.spread(b, status, b.hear(n, nil, pace.Answer{Throttled: true, RetryAfter: asked}))
 		return
 	}
 	told := b.hold(asked)

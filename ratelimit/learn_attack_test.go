@@ -21,16 +21,21 @@ import (
 // Nobody waits for hours: one asks now and then, and the others are told.
 func TestHostilePause(t *testing.T) {
 	t.Parallel()
-	for name, step := range map[string]rttest.Step{
-		"Retry-After": {Status: 429, Header: []string{"Retry-After", "31536000"}},
-		"overflow":    {Status: 429, Header: []string{"Retry-After", "9223372036854775807"}},
-		"reset":       tells(1, 0, 999_999),
+	for name, tt := range map[string]struct {
+		step   rttest.Step
+		config ratelimit.Config
+	}{
+		"Retry-After":    {rttest.Step{Status: 429, Header: []string{"Retry-After", "31536000"}}, ratelimit.Config{}},
+		"overflow":       {rttest.Step{Status: 429, Header: []string{"Retry-After", "9223372036854775807"}}, ratelimit.Config{}},
+		"reset":          {tells(1, 0, 999_999), ratelimit.Config{}},
+		"trouble":        {rttest.Step{Status: 503, Header: []string{"Retry-After", "31536000"}}, ratelimit.Config{}},
+		"quotas ignored": {rttest.Step{Status: 429, Header: []string{"Retry-After", "31536000"}}, ratelimit.Config{IgnoreQuotas: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				l := newLimiter(t, ratelimit.Config{})
-				s := rttest.NewScript(step)
+				l := newLimiter(t, tt.config)
+				s := rttest.NewScript(tt.step)
 				took(t, l, s, api)
 				for range 3 {
 					for range 5 {
@@ -279,6 +284,65 @@ func TestOwnClockSteps(t *testing.T) {
 					time.Sleep(time.Second)
 				}
 				require.InDelta(t, tt.want.Seconds(), time.Since(begin).Seconds(), 2)
+			})
+		})
+	}
+}
+
+// Who said that it would not serve for an hour and serves all the same is believed.
+func TestLongPauseEndsWithAnAnswer(t *testing.T) {
+	t.Parallel()
+	long := []string{"Retry-After", "3600"}
+	for name, tt := range map[string]struct {
+		step   rttest.Step
+		config ratelimit.Config
+	}{
+		"429":            {rttest.Step{Status: 429, Header: long}, ratelimit.Config{}},
+		"503":            {rttest.Step{Status: 503, Header: long}, ratelimit.Config{}},
+		"quotas ignored": {rttest.Step{Status: 503, Header: long}, ratelimit.Config{IgnoreQuotas: true}},
+		"Check":          {rttest.Step{Header: append(long, "X-Throttled", "1")}, ratelimit.Config{IgnoreQuotas: true, Check: checkSays(throttled(-1))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var holds []time.Duration
+				tt.config.Hooks.Hold = func(h ratelimit.Hold) { holds = append(holds, h.For) }
+				l := newLimiter(t, tt.config)
+				s := rttest.NewScript(tt.step, rttest.Step{Wait: ms})
+				took(t, l, s, api)
+				_, err := get(t, l, s, api)
+				require.ErrorIs(t, err, ratelimit.ErrLimited)
+				time.Sleep(ratelimit.DefaultMaxRetryAfter + time.Second)
+				for range 5 {
+					require.Equal(t, ms, took(t, l, s, api))
+				}
+				require.Equal(t, []time.Duration{ratelimit.DefaultMaxRetryAfter}, holds)
+			})
+		})
+	}
+}
+
+func TestLongPauseOfOtherWork(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]ratelimit.Config{"quotas": {}, "none": {IgnoreQuotas: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimiter(t, config)
+				do := func(err error) error {
+					return l.Do(t.Context(), "key", func(context.Context) error { return err })
+				}
+				require.ErrorIs(t, do(throttledFor(time.Hour)), throttledFor(time.Hour))
+				var e *ratelimit.Error
+				require.ErrorAs(t, do(nil), &e)
+				require.Equal(t, ratelimit.HeldTooLong, e.Reason)
+				require.Equal(t, time.Hour, e.Wait)
+				time.Sleep(ratelimit.DefaultMaxRetryAfter)
+				begin := time.Now()
+				for range 5 {
+					require.NoError(t, do(nil))
+				}
+				require.Zero(t, time.Since(begin))
 			})
 		})
 	}

@@ -48,6 +48,14 @@ func (n *need) token() pace.Request {
 	return r
 }
 
+// stranger is n for a bucket through which the call did not go, and to which its
+// answer speaks.
+func (n *need) stranger() *need {
+	s := *n
+	s.flight = flight{since: n.flight.since}
+	return &s
+}
+
 // flight is a call on its way, from its admission until its answer.
 type flight struct {
 	state  flightState

@@ -110,10 +110,10 @@ func (b *bucket) takeOff(now time.Duration, n *need) {
 	f := &n.flight
 	f.since = now
 	switch {
-	case b.limiter.parser == nil:
 	case b.pacing != nil:
 		f.state, f.listen = paced, true
 		f.ticket = b.limiter.ticket(b.pacing.pacer.Sent(now, n.request()))
+	case b.limiter.parser == nil:
 	default:
 		f.state = blind
 		b.sent++
@@ -175,7 +175,7 @@ type news struct {
 	plan   PlanChange    // zero if it is not worth telling
 }
 
-// hear learns from the answer to a call of this bucket, which has landed.
+// hear learns from the answer to a call, which has landed.
 func (b *bucket) hear(n *need, quotas []pace.Quota, a pace.Answer) news {
 	now := b.lock()
 	defer b.mu.Unlock()
@@ -209,13 +209,6 @@ func (l *Limiter) settled(f *flight) {
 		l.tickets.Put(f.ticket)
 		f.ticket = nil
 	}
-}
-
-// overhear learns from the answer to a call that went through another bucket.
-func (b *bucket) overhear(n *need, quotas []pace.Quota, a pace.Answer) news {
-	stranger := *n
-	stranger.flight = flight{since: n.flight.since}
-	return b.hear(&stranger, quotas, a)
 }
 
 // learnt applies what the pacer may have learnt.

@@ -81,7 +81,7 @@ func (p *Permit) Release(err error) {
 	}
 	b.release(p)
 	b.limiter.tell(b, told)
-	b.limiter.hold(b, 0, asked)
+	b.limiter.hold(b, &p.need, 0, asked)
 }
 
 // Do calls fn in its turn under key, and releases the permit with what fn
