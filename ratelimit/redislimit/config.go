@@ -83,7 +83,7 @@ type Config struct {
 
 	// Timeout is the time that a call of Eval has. It is also how long a
 	// request waits at most to learn that Redis is down. 0 means
-	// [DefaultTimeout].
+	// [DefaultTimeout]; 30 days are the most.
 	Timeout time.Duration
 
 	// Mode says what happens while Redis is down. The zero value is
@@ -147,7 +147,7 @@ func (c *Config) check() error {
 	wrong(c.MaxWait > horizon, "MaxWait", c.MaxWait, "must be at most 30 days")
 	wrong(c.MaxQueue < 0, "MaxQueue", c.MaxQueue, "must not be negative")
 	wrong(c.MaxRetryAfter > horizon, "MaxRetryAfter", c.MaxRetryAfter, "must be at most 30 days")
-	wrong(c.Timeout < 0, "Timeout", c.Timeout, "must not be negative")
+	wrong(c.Timeout < 0 || c.Timeout > horizon, "Timeout", c.Timeout, "must be between 0 and 30 days")
 	wrong(c.Mode < FailLocalShare || c.Mode > FailClosed, "Mode", int(c.Mode), "must be one of the constants")
 	wrong(c.Probe < 0 || c.Probe > horizon, "Probe", c.Probe, "must be between 0 and 30 days")
 	wrong(c.Replicas < 0 || c.Replicas > maxReplicas, "Replicas", c.Replicas, "must be between 0 and 100000")

@@ -76,7 +76,9 @@
 // A 429 or 503 with Retry-After, or [Limiter.Hold], stops all replicas. The others
 // learn of it when they next ask Redis: they may spend the lease in hand.
 // [Limiter.Publish] shares what the headers of an answer say of the quota; call
-// it from whatever reads them.
+// it from whatever reads them, as its example does with the Parser of package
+// ratelimit. A Limiter of that package around this one paces each replica by
+// those headers as well, also while Redis is down.
 //
 // # When Redis is down
 //

@@ -31,7 +31,8 @@ func TestConfigErrors(t *testing.T) {
 		"redislimit: Config.MaxWait is 721h0m0s: must be at most 30 days":                                                   {Eval: eval, Rate: 1, MaxWait: 721 * time.Hour},
 		"redislimit: Config.MaxQueue is -1: must not be negative":                                                           {Eval: eval, Rate: 1, MaxQueue: -1},
 		"redislimit: Config.MaxRetryAfter is 721h0m0s: must be at most 30 days":                                             {Eval: eval, Rate: 1, MaxRetryAfter: 721 * time.Hour},
-		"redislimit: Config.Timeout is -1ns: must not be negative":                                                          {Eval: eval, Rate: 1, Timeout: -1},
+		"redislimit: Config.Timeout is -1ns: must be between 0 and 30 days":                                                 {Eval: eval, Rate: 1, Timeout: -1},
+		"redislimit: Config.Timeout is 721h0m0s: must be between 0 and 30 days":                                             {Eval: eval, Rate: 1, Timeout: 721 * time.Hour},
 		"redislimit: Config.Mode is 3: must be one of the constants":                                                        {Eval: eval, Rate: 1, Mode: 3},
 		"redislimit: Config.Probe is -1ns: must be between 0 and 30 days":                                                   {Eval: eval, Rate: 1, Probe: -1},
 		"redislimit: Config.Replicas is -1: must be between 0 and 100000":                                                   {Eval: eval, Rate: 1, Replicas: -1},
@@ -51,6 +52,7 @@ func TestExtremes(t *testing.T) {
 		"fastest":       {Rate: 1e6},
 		"slowest":       {Rate: 1 / (30 * 24 * 3600.)},
 		"largest burst": {Rate: 1000, Burst: 1000 * 30 * 24 * 3600},
+		"longest times": {Rate: 10, Timeout: 30 * 24 * time.Hour, Probe: 30 * 24 * time.Hour, MaxRetryAfter: 30 * 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/rttest"
+	"github.com/holdfast-go/holdfast/ratelimit"
 	"github.com/holdfast-go/holdfast/ratelimit/redislimit"
 )
 
@@ -245,4 +247,27 @@ func TestEvalFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Package ratelimit around this one obeys the headers of upstreams, with Redis and
+// without.
+func TestHeadersAreObeyedWithoutRedis(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set(true)
+		shared := newLimiter(t, f, redislimit.Config{Rate: 100, Mode: redislimit.FailOpen})
+		paced, err := ratelimit.New(ratelimit.Config{})
+		require.NoError(t, err)
+		s := rttest.NewScript(rttest.Step{Header: []string{"RateLimit", `"p";r=0;t=30`}}, rttest.Step{})
+		rt := paced.Wrap(shared.Wrap(s))
+		begin := time.Now()
+		for range 2 {
+			resp, err := rt.RoundTrip(newRequest(t))
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+		}
+		require.InDelta(t, 31, time.Since(begin).Seconds(), 1)
+		require.True(t, shared.Snapshot().Down)
+	})
 }
