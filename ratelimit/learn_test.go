@@ -2,6 +2,7 @@ package ratelimit_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"slices"
@@ -194,6 +195,27 @@ func TestProbeFirst(t *testing.T) {
 		s := rttest.NewScript(rttest.Step{Wait: 300 * ms})
 		crowd(t, l.Wrap(s), 10)
 		require.Equal(t, []time.Duration{0, 300 * ms, 300 * ms}, sent(s.Calls())[:3])
+	})
+}
+
+// Work that is no request counts as answered when it is released: the others do not
+// go one after the other for ever.
+func TestProbeFirstOfOtherWork(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{ProbeFirst: true})
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for range 30 {
+			wg.Go(func() {
+				_ = l.Do(t.Context(), "key", func(context.Context) error {
+					time.Sleep(100 * ms)
+					return errors.New("failure")
+				})
+			})
+		}
+		wg.Wait()
+		require.Equal(t, 200*ms, time.Since(begin))
 	})
 }
 

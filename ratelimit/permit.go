@@ -74,7 +74,11 @@ func (p *Permit) Release(err error) {
 		b.cancel(&p.need)
 		return
 	}
-	b.land(&p.need, pace.Lost)
+	outcome := pace.Answered // that is what work without an answer is taken for
+	if asked > 0 {
+		outcome = pace.Lost
+	}
+	b.land(&p.need, outcome)
 	told := Replan{}
 	if b.limiter.config.adapts() {
 		told = b.adapt(p.since, asked > 0)

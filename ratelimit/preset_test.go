@@ -42,6 +42,18 @@ func TestPresets(t *testing.T) {
 	}
 }
 
+// No preset is without an answer.
+func TestEveryPresetHasAnAnswer(t *testing.T) {
+	t.Parallel()
+	seen := map[ratelimit.Preset]bool{}
+	for _, tt := range answers {
+		seen[tt.preset] = true
+	}
+	for p := ratelimit.Auto; p <= ratelimit.Rachio; p++ {
+		require.True(t, seen[p], p)
+	}
+}
+
 // The names are those of the constants.
 func TestPresetNames(t *testing.T) {
 	t.Parallel()
