@@ -126,6 +126,31 @@ func TestThrottlesByPredicate(t *testing.T) {
 	}
 }
 
+// Which of several policies refused is known only from the body of the problem
+// (RFC 9457, and the draft of the IETF): its reset is the one to wait for.
+func TestViolatedPolicyIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[string]time.Duration{"burst": 30 * time.Second, "daily": 5 * time.Minute} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimiter(t, ratelimit.Config{})
+				s := rttest.NewScript(rttest.Step{
+					Status: 429,
+					Header: []string{
+						"Content-Type", "application/problem+json",
+						"RateLimit-Policy", `"daily";q=1000;w=86400, "burst";q=100;w=60`,
+						"RateLimit", `"daily";r=500;t=300, "burst";r=3;t=30`,
+					},
+					Body: `{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","violated-policies":["` + policy + `"]}`,
+				}, rttest.Step{})
+				took(t, l, s, api)
+				require.InDelta(t, want.Seconds(), took(t, l, s, api).Seconds(), 1)
+			})
+		})
+	}
+}
+
 func TestReserveIsForInteractive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

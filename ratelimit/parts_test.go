@@ -97,6 +97,32 @@ func TestPartsShareTheRate(t *testing.T) {
 	})
 }
 
+// Routes of which answers name one bucket share it, and one that is moved to another
+// leaves the others alone.
+func TestRoutesJoinAndSplit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Config{Pace: ratelimit.Burst})
+		bucket, left := map[string]string{"/a": "one", "/b": "one", "/c": "one"}, map[string]int{"one": 5, "two": 5}
+		s := rttest.Func(func(req *http.Request) (*http.Response, error) {
+			name := bucket[req.URL.Path]
+			left[name]--
+			h := http.Header{"X-Ratelimit-Bucket": {name}, "X-Ratelimit-Limit": {"5"}, "X-Ratelimit-Remaining": {strconv.Itoa(left[name])}, "X-Ratelimit-Reset-After": {"60"}}
+			return &http.Response{StatusCode: http.StatusOK, Header: h, Body: http.NoBody}, nil
+		})
+		for _, path := range []string{"a", "b", "c"} {
+			require.Zero(t, took(t, l, s, api+path))
+		}
+		require.Equal(t, []string{"https://api.example.com", "https://api.example.com one"}, keys(l))
+		bucket["/c"] = "two"
+		require.Zero(t, took(t, l, s, api+"c"), "which tells that it has moved")
+		require.Zero(t, took(t, l, s, api+"a"), "the fourth of one")
+		require.Zero(t, took(t, l, s, api+"b"), "and its last")
+		require.Zero(t, took(t, l, s, api+"c"))
+		require.GreaterOrEqual(t, took(t, l, s, api+"a"), 59*time.Second, "what b has used is gone for a")
+	})
+}
+
 // A server that names another bucket in each answer gains nothing: the route
 // gets a bucket of its own, and the number of buckets is bounded.
 func TestRandomBucketIDs(t *testing.T) {
