@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/flight"
+	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
 // gate keeps callers away from a source that has failed, until it is time to
@@ -103,12 +104,7 @@ func tokenError(err error) *TokenError {
 	}](err); ok && !r.Retryable() || errors.Is(err, ErrReauthRequired) {
 		e.Kind = Permanent
 	}
-	if r, ok := errors.AsType[interface {
-		error
-		RetryAfter() time.Duration
-	}](err); ok {
-		e.Wait = max(0, r.RetryAfter())
-	}
+	e.Wait = httpx.RetryAfter(err)
 	return e
 }
 

@@ -2,7 +2,6 @@ package breaker
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -145,10 +144,7 @@ func (o *outcome) blame(err error) Verdict {
 	if o.ctx.Err() != nil {
 		return Neither
 	}
-	if e, ok := errors.AsType[interface {
-		error
-		NotSent() bool
-	}](err); ok && e.NotSent() {
+	if httpx.SaysNotSent(err) {
 		return Neither
 	}
 	if classify := o.breaker.config.Classify; classify != nil && err != nil {

@@ -22,7 +22,7 @@ func (l *Limiter) learn(t *turn, resp *http.Response) {
 	checked, asked := false, time.Duration(0)
 	if l.config.Check != nil {
 		if err := l.config.Check(resp); err != nil {
-			checked, asked = true, retryAfter(err)
+			checked, asked = true, httpx.RetryAfter(err)
 		}
 	}
 	throttled := false

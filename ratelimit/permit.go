@@ -3,7 +3,6 @@ package ratelimit
 import (
 	"container/list"
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -65,7 +64,7 @@ func (p *Permit) Settle(actual float64) {
 // One whose RetryAfter method gives a time holds the key, as the Retry-After of
 // an answer would.
 func (p *Permit) Release(err error) {
-	unsent, asked := notSent(err), retryAfter(err) // which may panic
+	unsent, asked := httpx.SaysNotSent(err), httpx.RetryAfter(err) // which may panic
 	if !p.ended.CompareAndSwap(false, true) {
 		return
 	}
@@ -107,24 +106,3 @@ type onEnd struct{ permit *Permit }
 
 // End is called when the body of the answer has ended.
 func (o onEnd) End(error) { o.permit.bucket.release(o.permit) }
-
-// notSent reports whether err says that nothing was sent.
-func notSent(err error) bool {
-	e, ok := errors.AsType[interface {
-		error
-		NotSent() bool
-	}](err)
-	return ok && e.NotSent()
-}
-
-// retryAfter is the wait that err asks for, or 0.
-func retryAfter(err error) time.Duration {
-	e, ok := errors.AsType[interface {
-		error
-		RetryAfter() time.Duration
-	}](err)
-	if !ok {
-		return 0
-	}
-	return max(0, e.RetryAfter())
-}

@@ -121,7 +121,7 @@ func (t *turn) queue(b *bucket, n *need, w *wishes) error {
 
 // failed takes notice of an error from below.
 func (t *turn) failed(err error) {
-	if notSent(err) {
+	if httpx.SaysNotSent(err) {
 		t.cancel()
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/holdfast-go/holdfast/auth"
+	"github.com/holdfast-go/holdfast/internal/httpx"
 )
 
 // AnswerError describes an answer that is not what the protocol allows. It is
@@ -75,12 +75,7 @@ func transportError(ctx context.Context, err error) error {
 			e.Kind = auth.Permanent
 		}
 	}
-	if r, ok := errors.AsType[interface {
-		error
-		RetryAfter() time.Duration
-	}](err); ok {
-		e.Wait = max(0, r.RetryAfter())
-	}
+	e.Wait = httpx.RetryAfter(err)
 	return e
 }
 

@@ -44,11 +44,8 @@ func HasKey(req *http.Request, name string) bool {
 // request, net/http by itself looks for another one. It does so for a safe method
 // too, but there it makes no difference.
 func NotSent(req *http.Request, err error) bool {
-	if e, ok := errors.AsType[interface {
-		error
-		NotSent() bool
-	}](err); ok {
-		return e.NotSent() // also if it is about more than a failure to dial
+	if unsent, says := saysNotSent(err); says {
+		return unsent // also if it is about more than a failure to dial
 	}
 	e, ok := errors.AsType[*net.OpError](err)
 	return ok && (e.Op == "dial" || e.Op == "proxyconnect") && (req == nil || Safe(req) || !known(req))

@@ -87,7 +87,7 @@ func (l *Limiter) Do(ctx context.Context, key string, fn func(context.Context) e
 		return err
 	}
 	err := fn(ctx)
-	turn.unsent = notSent(err)
+	turn.unsent = httpx.SaysNotSent(err)
 	return err
 }
 

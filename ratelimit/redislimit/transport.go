@@ -30,7 +30,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	turn.sent = true
 	resp, err := t.next.RoundTrip(req)
 	if err != nil || resp == nil {
-		turn.unsent = notSent(err)
+		turn.unsent = httpx.SaysNotSent(err)
 		return resp, err
 	}
 	if l.config.Check != nil || throttling(resp) {
@@ -46,15 +46,6 @@ func (t *transport) CloseIdleConnections() { httpx.CloseIdle(t.next) }
 
 // Unwrap returns the transport below.
 func (t *transport) Unwrap() http.RoundTripper { return t.next }
-
-// notSent reports whether err says that the upstream has seen nothing.
-func notSent(err error) bool {
-	e, ok := errors.AsType[interface {
-		error
-		NotSent() bool
-	}](err)
-	return ok && e.NotSent()
-}
 
 // turn is one request's way through the limiter. Whatever happens on it, a
 // panic of a callback included, leave finds what is still owed.
@@ -134,19 +125,13 @@ func (t *turn) learn(resp *http.Response) {
 	throttled := throttling(resp)
 	if l.config.Check != nil {
 		if err := l.config.Check(resp); err != nil {
-			throttled = true
-			if e, ok := errors.AsType[interface {
-				error
-				RetryAfter() time.Duration
-			}](err); ok {
-				asked = e.RetryAfter()
-			}
+			throttled, asked = true, httpx.RetryAfter(err)
 		}
 	}
 	if !throttled {
 		return
 	}
-	if asked <= 0 {
+	if asked == 0 {
 		asked, _ = header.RetryAfter(resp.Header, time.Now)
 	}
 	if asked = min(asked, l.config.MaxRetryAfter); asked <= 0 {

@@ -1,0 +1,42 @@
+package httpx_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/httpx"
+)
+
+// asking is an error that says something.
+type asking struct {
+	unsent bool
+	wait   time.Duration
+}
+
+func (asking) Error() string               { return "asking" }
+func (a asking) NotSent() bool             { return a.unsent }
+func (a asking) RetryAfter() time.Duration { return a.wait }
+
+func TestWhatErrorsSay(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		err    error
+		unsent bool
+		wait   time.Duration
+	}{
+		"nil":           {nil, false, 0},
+		"silent":        {errors.New("silent"), false, 0},
+		"says no":       {asking{}, false, 0},
+		"says yes":      {asking{unsent: true, wait: time.Second}, true, time.Second},
+		"negative wait": {asking{wait: -1}, false, 0},
+		"wrapped":       {fmt.Errorf("call: %w", asking{unsent: true, wait: 2}), true, 2},
+		"joined":        {errors.Join(errors.New("silent"), asking{unsent: true, wait: 2}), true, 2},
+	} {
+		require.Equal(t, tt.unsent, httpx.SaysNotSent(tt.err), name)
+		require.Equal(t, tt.wait, httpx.RetryAfter(tt.err), name)
+	}
+}
