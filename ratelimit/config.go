@@ -90,7 +90,9 @@ type Config struct {
 
 	// Shadow lets all calls go at once. The hooks Wait and Refused tell how long
 	// they would have waited, as if there were one lane and one flow, and which
-	// would have been refused. It is for trying a Config out.
+	// would have been refused, but for want of room in the queue. For those that
+	// would have waited for others to end, Wait tells no more than that. It is
+	// for trying a Config out.
 	Shadow bool
 
 	// MaxRetryAfter is the longest that anything a server says keeps a key

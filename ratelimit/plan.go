@@ -81,6 +81,9 @@ func endOfWindows(w *pace.Window, now time.Duration, calls, flying float64, c *C
 		}
 	}
 	whole := w.Limit * (1 - c.Reserve) // negative if the limit is unknown
+	if w.Limit >= 1 {
+		whole = max(1, whole) // one goes in each window, however little is left to all
+	}
 	free = max(0, free-flying-c.Reserve*max(0, w.Limit))
 	if calls <= free {
 		return c.Pace.spends(calls, free, whole, reset)

@@ -40,6 +40,9 @@ func TestPlanOfQuotas(t *testing.T) {
 		"Reserve": {ratelimit.Config{Pace: ratelimit.Burst, Reserve: 0.2}, hundred, map[int]time.Duration{
 			30: 0, 31: 61 * time.Second, 110: 61 * time.Second, 111: 121 * time.Second,
 		}},
+		"a Reserve of nearly all": {ratelimit.Config{Pace: ratelimit.Burst, Reserve: 0.9999}, hundred, map[int]time.Duration{
+			1: 61 * time.Second, 3: 181 * time.Second,
+		}},
 		"a lower rate of one's own": {ratelimit.Config{Rate: 0.5, Burst: 1, Pace: ratelimit.Burst}, hundred, map[int]time.Duration{
 			11: 22 * time.Second, 100: 200 * time.Second,
 		}},
