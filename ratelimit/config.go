@@ -139,7 +139,8 @@ type Config struct {
 
 	// Key names the bucket of a request. nil means one bucket per scheme, host
 	// and port. It is called on every request and must be safe for concurrent
-	// use.
+	// use. Names are shown in errors, logs and snapshots: they must not be
+	// secrets. Credential is for those.
 	Key func(*http.Request) string
 
 	// Ready, when not nil, is asked before a request queues and, if it had to

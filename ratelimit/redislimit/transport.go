@@ -97,19 +97,20 @@ func (t *turn) come(ctx context.Context, key httpx.Key) error {
 	return nil
 }
 
-// leave gives back what the request holds.
+// leave gives back what the request holds, and closes bodies at last: those are
+// other people's code.
 func (t *turn) leave() {
+	if t.from != nowhere && (t.unsent || !t.came) {
+		t.entry.Value().giveBack(t.from)
+	}
 	if t.entry != nil {
-		defer t.entry.Release()
+		t.entry.Release()
 	}
 	if t.req != nil && !t.sent {
 		httpx.Reject(t.req)
 	}
 	if t.resp != nil && t.resp.Body != nil {
 		_ = t.resp.Body.Close()
-	}
-	if t.from != nowhere && (t.unsent || !t.came) {
-		t.entry.Value().giveBack(t.from)
 	}
 }
 

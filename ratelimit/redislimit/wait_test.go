@@ -3,7 +3,9 @@ package redislimit_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -209,6 +211,31 @@ func TestReady(t *testing.T) {
 		begin := time.Now()
 		require.NoError(t, send())
 		require.Zero(t, time.Since(begin), "refused when its turn came, it gave the slot back")
+	})
+}
+
+// badBody panics when it is closed.
+type badBody struct{ io.Reader }
+
+func (badBody) Close() error { panic("body") }
+
+// Whatever the body of a refused request does, its slot comes back.
+func TestBodyThatPanicsGivesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		l := newLimiter(t, newFake(), redislimit.Config{Rate: 1, Burst: 1, Ready: func(*http.Request) error {
+			if asked++; asked == 2 {
+				return errors.New("open")
+			}
+			return nil
+		}})
+		req := newRequest(t)
+		req.Body = badBody{strings.NewReader("body")}
+		require.PanicsWithValue(t, "body", func() { _, _ = l.Wrap(rttest.NewScript()).RoundTrip(req) })
+		begin := time.Now()
+		require.NoError(t, l.Wait(t.Context(), "https://api.example.com"))
+		require.Zero(t, time.Since(begin))
 	})
 }
 
