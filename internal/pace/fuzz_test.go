@@ -126,6 +126,7 @@ func FuzzStricter(f *testing.F) {
 	f.Add([]byte{0, 8, 8}, uint16(10), uint16(500))
 	f.Add([]byte("102000000000%000000000000"), uint16(3), uint16(519)) // less than one request was left
 	f.Add([]byte{1, 3, 9, 1, 1, 8, 7, 3, 7, 7, 0}, uint16(3), uint16(1200))
+	f.Add([]byte("0020001100000"), uint16(3), uint16(1105)) // part of one request has come back
 	f.Fuzz(func(t *testing.T, data []byte, less, later uint16) {
 		tape := tape(data)
 		mode, first, loose, extra := pace.Mode(tape.next(3)), tape.quota(), tape.quota(), tape.quota()

@@ -13,7 +13,8 @@ type Snapshot struct {
 	Strikes int
 
 	// Restarting says that the bucket feels its way: few requests go ahead, and
-	// the others wait for their answers.
+	// the others wait for their answers. It is about those that use up no more
+	// than themselves.
 	Restarting bool
 
 	// Windows are the quotas that are known, in no particular order.
@@ -44,7 +45,7 @@ func (p *Pacer) Snapshot(now time.Duration) Snapshot {
 		InFlight:   p.flying,
 		Held:       p.held,
 		Strikes:    int(p.strikes),
-		Restarting: p.look(now, Request{}).restarting,
+		Restarting: p.look(now, Request{Cost: Cost{1}}).restarting,
 	}
 	for i := range p.windows {
 		w := &p.windows[i]
