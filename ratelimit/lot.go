@@ -64,9 +64,13 @@ func (l *Limiter) hurry(req *http.Request, n *need) *bucket {
 	return b
 }
 
-// openLot opens a lot if tokens abound. Nobody may be in the queue.
+// openLot opens a lot if tokens abound. Nobody may be in the queue. Where calls go
+// to many buckets in turn, it is not worth it.
 func (b *bucket) openLot(now time.Duration) {
 	if b.pacing != nil || b.limits != &b.limiter.unlimited || b.limiter.parser != nil && b.sent < firstAnswers {
+		return
+	}
+	if e := b.limiter.last.Load(); e != nil && e.Value() != b {
 		return
 	}
 	size, end := int64(maxLot), now+grain
