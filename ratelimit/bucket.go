@@ -26,6 +26,7 @@ type bucket struct {
 	*limits
 	key   *httpx.Key            // nobody writes to it
 	parts atomic.Pointer[parts] // nil until the server has named any
+	pages atomic.Pointer[pages] // nil until a refusal has said nothing
 	lot   atomic.Int64          // when the lot ends, and in the low bits its size; 0 if there is none
 
 	mu     sync.Mutex
@@ -50,7 +51,6 @@ type limits struct {
 type rarities struct {
 	queue  *queue  // nil when nobody waits
 	pacing *pacing // nil until the server has said anything
-	pages  *pages  // nil until a refusal has said nothing
 	rest   float64 // a fraction of a token that settling has left over
 }
 

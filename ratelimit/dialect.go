@@ -58,10 +58,11 @@ func (p *Parser) Parse(resp *http.Response, now time.Time, s *Signal) {
 	r.read()
 }
 
-// hear is Parse for an answer that was just received to a request of b.
-func (p *Parser) hear(b *bucket, resp *http.Response, s *Signal) {
+// hear is Parse for an answer that was just received to a request of b, which was
+// admitted at the time since.
+func (p *Parser) hear(b *bucket, since time.Duration, resp *http.Response, s *Signal) {
 	s.reset()
-	r := reader{grammar: p.grammar, resp: resp, header: resp.Header, signal: s, asked: b}
+	r := reader{grammar: p.grammar, resp: resp, header: resp.Header, signal: s, asked: b, since: since}
 	r.read()
 }
 
@@ -75,7 +76,8 @@ type reader struct {
 	now      time.Time // unless asked is there
 	server   time.Time // the server's clock, once it was asked for
 	signal   *Signal
-	asked    *bucket // that knows which bodies are not worth a look; or nil
+	asked    *bucket       // that knows which bodies are not worth a look; or nil
+	since    time.Duration // when the request to it was admitted
 }
 
 // read reads all that the answer says.

@@ -34,7 +34,7 @@ func (r *reader) throttle() {
 	if httpx.HasBody(r.resp) && r.mayTell(asked) {
 		said := r.body(httpx.Peek(r.resp, maxPeek))
 		if r.asked != nil {
-			r.asked.told(r.resp, said)
+			r.asked.told(r.resp, r.since, said)
 		}
 	}
 	if !s.Throttled {
@@ -45,7 +45,7 @@ func (r *reader) throttle() {
 // mayTell reports whether the body may tell more than the header, in which a
 // wait was asked for or not.
 func (r *reader) mayTell(asked bool) bool {
-	if r.asked != nil && !r.asked.mayTell(r.resp) {
+	if r.asked != nil && !r.asked.mayTell(r.resp, r.since) {
 		return false
 	}
 	media := r.media()

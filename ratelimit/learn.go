@@ -62,7 +62,7 @@ func throttling(resp *http.Response) bool {
 func (l *Limiter) listen(t *turn, resp *http.Response, checked bool, asked time.Duration) bool {
 	w := l.words.Get().(*words)
 	s := &w.signal
-	l.parser.hear(t.bucket, resp, s)
+	l.parser.hear(t.bucket, t.need.flight.since, resp, s)
 	if len(s.Malformed) > 0 && l.config.Hooks.Malformed != nil {
 		fields := slices.Clone(s.Malformed)
 		for i := range fields {

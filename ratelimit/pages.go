@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -20,6 +21,7 @@ const (
 // and its length. Another one, that says more, is seldom as long, so it is
 // looked at when it comes.
 type pages struct {
+	mu    sync.Mutex // not that of the bucket: who holds it closes the lot
 	known [maxPages]page
 	next  int // to be replaced
 }
@@ -31,7 +33,7 @@ type page struct {
 	again  time.Duration // when the next look is due, once dull is maxDull
 }
 
-// of returns the page that is the body of resp, or nil.
+// of returns the page that is the body of resp, or nil. mu is held.
 func (p *pages) of(resp *http.Response) *page {
 	for i := range p.known {
 		if at := &p.known[i]; at.dull > 0 && at.status == resp.StatusCode && at.length == resp.ContentLength {
@@ -41,18 +43,17 @@ func (p *pages) of(resp *http.Response) *page {
 	return nil
 }
 
-// mayTell reports whether the body of resp, which refuses a call of b, may say
-// anything. Each body may whose length is not known before.
-func (b *bucket) mayTell(resp *http.Response) bool {
-	if resp.ContentLength <= 0 {
+// mayTell reports whether the body of resp, which refuses a call of b that was
+// admitted at the time now, may say anything. Each body may whose length is not
+// known before.
+func (b *bucket) mayTell(resp *http.Response, now time.Duration) bool {
+	p := b.pages.Load()
+	if p == nil || resp.ContentLength <= 0 {
 		return true
 	}
-	now := b.lockAt(0) // when a call came last, no earlier than this one
-	defer b.mu.Unlock()
-	if b.pages == nil {
-		return true
-	}
-	at := b.pages.of(resp)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.of(resp)
 	if at == nil || at.dull < maxDull {
 		return true
 	}
@@ -64,19 +65,20 @@ func (b *bucket) mayTell(resp *http.Response) bool {
 }
 
 // told notes whether the body of resp, when it was looked at, has said anything.
-func (b *bucket) told(resp *http.Response, anything bool) {
+func (b *bucket) told(resp *http.Response, now time.Duration, anything bool) {
 	if resp.ContentLength <= 0 {
 		return
 	}
-	now := b.lockAt(0) // when a call came last, no earlier than this one
-	defer b.mu.Unlock()
-	if b.pages == nil {
+	p := b.pages.Load()
+	if p == nil {
 		if anything {
 			return
 		}
-		b.own().pages = &pages{}
+		b.pages.CompareAndSwap(nil, &pages{})
+		p = b.pages.Load()
 	}
-	p := b.pages
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	at := p.of(resp)
 	switch {
 	case anything && at != nil:
