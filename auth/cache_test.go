@@ -194,20 +194,6 @@ func TestLifetimes(t *testing.T) {
 	}
 }
 
-func TestSkew(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		cache := newCache(t, auth.CacheConfig{Source: auth.SourceFunc(func(context.Context) (*auth.Token, error) {
-			time.Sleep(2 * time.Second)
-			return &auth.Token{AccessToken: auth.NewSecret("x"), Date: time.Now().Add(5*time.Minute - time.Second)}, nil
-		})})
-		require.Zero(t, cache.Skew())
-		_, err := cache.Token(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, 5*time.Minute, cache.Skew())
-	})
-}
-
 // Replicas that started together do not renew together.
 func TestRenewalIsSpread(t *testing.T) {
 	t.Parallel()
@@ -296,27 +282,6 @@ func TestTokenThatCameInBetween(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "token-1", token.AccessToken.Reveal())
 	require.EqualValues(t, 1, source.n.Load())
-}
-
-// A token ends by whichever clock is first: the wall clock goes on while the
-// machine sleeps, and the other one does not notice when somebody sets the time.
-func TestTwoClocks(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	for name, c := range map[string]struct {
-		mono, wall time.Duration // until the end, by each clock
-		passed     bool
-	}{
-		"neither":                  {time.Second, time.Second, false},
-		"both":                     {0, 0, true},
-		"after a sleep":            {time.Hour, -time.Second, true},
-		"set back by an hour":      {-time.Second, time.Hour, true},
-		"set back, not over":       {time.Second, time.Hour, false},
-		"at the very nanosecond":   {time.Hour, 0, true},
-		"a nanosecond before that": {1, 1, false},
-	} {
-		require.Equal(t, c.passed, auth.InstantPassed(now.Add(c.mono), now.Add(c.wall), now), name)
-	}
 }
 
 func TestFetchedHook(t *testing.T) {
