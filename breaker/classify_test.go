@@ -75,6 +75,83 @@ func TestClassify(t *testing.T) {
 	}
 }
 
+// What Check says of an answer is an error like any other, so that a status
+// which is a failure by default can be none.
+func TestClassifyOfCheck(t *testing.T) {
+	t.Parallel()
+	errMine, errDegraded, errUnknown := errors.New("my own bug"), errors.New("degraded, but well"), errors.New("whatever")
+	verdicts := map[error]breaker.Verdict{errMine: breaker.Neither, errDegraded: breaker.Success, errBroken: breaker.Failure}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	failed := breaker.Counts{Failures: 1, Consecutive: 1}
+	for name, tt := range map[string]struct {
+		step  rttest.Step
+		check error
+		ctx   context.Context
+		want  breaker.Counts
+	}{
+		"neither":             {rttest.Step{Status: 500, Body: "answer"}, errMine, nil, breaker.Counts{}},
+		"neither, cut":        {rttest.Step{Status: 500, Body: "half", Cut: true}, errMine, nil, breaker.Counts{}},
+		"success":             {rttest.Step{Status: 500, Body: "answer"}, errDegraded, nil, breaker.Counts{Successes: 1}},
+		"success, no body":    {rttest.Step{Status: 500}, errDegraded, nil, breaker.Counts{Successes: 1}},
+		"success, cut":        {rttest.Step{Status: 500, Body: "half", Cut: true}, errDegraded, nil, failed},
+		"failure":             {rttest.Step{Status: 200, Body: "answer"}, errBroken, nil, failed},
+		"by default":          {rttest.Step{Status: 200, Body: "answer"}, errUnknown, nil, failed},
+		"caller has gone":     {rttest.Step{Status: 200, Body: "answer"}, errBroken, canceled, failed},
+		"nothing to say":      {rttest.Step{Status: 500, Body: "answer"}, nil, nil, failed},
+		"nothing to say, 404": {rttest.Step{Status: 404, Body: "answer"}, nil, nil, breaker.Counts{Successes: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBreaker(t, breaker.Config{
+				Check:    func(*http.Response) error { return tt.check },
+				Classify: func(err error) breaker.Verdict { return verdicts[err] },
+			})
+			req := newRequest(t, host)
+			if tt.ctx != nil {
+				req = req.WithContext(tt.ctx)
+			}
+			resp, err := b.Wrap(rttest.Func(func(req *http.Request) (*http.Response, error) {
+				return rttest.NewScript(tt.step).RoundTrip(req.WithContext(context.Background()))
+			})).RoundTrip(req)
+			require.NoError(t, err)
+			require.Equal(t, tt.step.Status, resp.StatusCode)
+			_ = readAll(resp)
+			require.Equal(t, tt.want, b.Snapshot()[0].Counts)
+		})
+	}
+}
+
+// A probe whose answer says nothing leaves its place to the next.
+func TestClassifyOfCheckInProbe(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		errMine := errors.New("my own bug")
+		c := one
+		c.Check = func(resp *http.Response) error {
+			if resp.StatusCode == http.StatusInternalServerError {
+				return errMine
+			}
+			return nil
+		}
+		c.Classify = func(err error) breaker.Verdict {
+			if errors.Is(err, errMine) {
+				return breaker.Neither
+			}
+			return breaker.ByDefault
+		}
+		b := newBreaker(t, c)
+		trip(t, b, host)
+		time.Sleep(breaker.DefaultOpenTimeout * 2)
+		for range 3 {
+			require.NoError(t, call(b.Wrap(rttest.NewScript(rttest.Step{Status: 500, Body: "answer"})), newRequest(t, host)))
+			require.Equal(t, breaker.HalfOpen, b.Snapshot()[0].State)
+		}
+		require.NoError(t, call(b.Wrap(rttest.NewScript(rttest.Step{Body: "answer"})), newRequest(t, host)))
+		require.Equal(t, breaker.Closed, b.Snapshot()[0].State)
+	})
+}
+
 func TestClassifyOfDo(t *testing.T) {
 	t.Parallel()
 	b := newBreaker(t, breaker.Config{Classify: func(err error) breaker.Verdict {

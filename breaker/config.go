@@ -103,15 +103,17 @@ type Config struct {
 	Key func(*http.Request) string
 
 	// Check, when not nil, looks at each response: an error makes the call a
-	// failure, whatever its status. Check must leave the body as it found it.
-	// The error is not returned: the response is. nil from it leaves the
-	// decision to the status.
+	// failure, whatever its status, unless Classify says otherwise of it. Check
+	// must leave the body as it found it. The error is not returned: the
+	// response is. nil from it leaves the decision to the status.
 	Check func(*http.Response) error
 
 	// Classify, when not nil, is asked about each error of a transport, of
 	// reading a body, or of the func of [Breaker.Do], but not about those that
 	// never count: when the context of the call is over, or the error says
-	// NotSent. It must be safe for concurrent use.
+	// NotSent. It is asked about each error of Check too; there an answer has
+	// come, which counts whoever still waits for it. It must be safe for
+	// concurrent use.
 	Classify func(error) Verdict
 
 	// MaxKeys bounds the circuits that are remembered; the one that was not

@@ -49,7 +49,9 @@
 //	neither         a call whose context is over, an error from below that says NotSent
 //
 // Config.Classify decides otherwise about errors: that of reading a request's own
-// body, for one, is a transport error like any other here. A 429 is a success:
+// body, for one, is a transport error like any other here. It is asked about
+// those of Check too. So together they can say that a 500 of an API that
+// answers so to what it does not understand is no failure. A 429 is a success:
 // the server is well and wants fewer calls, which is the business of a limiter.
 // So are 501, 505 and 511: to leave the server alone would not change them.
 //

@@ -91,6 +91,45 @@ func ExampleConfig() {
 
 var errBadRequest = errors.New("bad request")
 
+// An API that answers with a 500 to what it does not understand is not ill. It
+// says so in a field of its own.
+func ExampleConfig_check() {
+	circuits, err := breaker.New(breaker.Config{
+		Check: func(resp *http.Response) error {
+			if resp.Header.Get("X-Error-Kind") == "validation" {
+				return errBadRequest
+			}
+			return nil // the status decides
+		},
+		Classify: func(err error) breaker.Verdict {
+			if errors.Is(err, errBadRequest) {
+				return breaker.Success
+			}
+			return breaker.ByDefault
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/nonsense" {
+			w.Header().Set("X-Error-Kind", "validation")
+		}
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	defer api.Close()
+	client := &http.Client{Transport: circuits.Wrap(nil)}
+	for _, path := range []string{"/nonsense", "/nonsense", "/orders"} {
+		resp, err := client.Get(api.URL + path)
+		if err != nil {
+			panic(err)
+		}
+		resp.Body.Close()
+	}
+	fmt.Printf("%+v\n", circuits.Snapshot()[0].Counts)
+	// Output: {Successes:2 Failures:1 Slow:0 Consecutive:1}
+}
+
 // An operator knows of an outage before the circuit does, or knows better.
 func ExampleBreaker_ForceOpen() {
 	circuits, err := breaker.New(breaker.Config{})

@@ -147,8 +147,14 @@ func (o *outcome) blame(err error) Verdict {
 	if httpx.SaysNotSent(err) {
 		return Neither
 	}
-	if classify := o.breaker.config.Classify; classify != nil && err != nil {
-		if v := classify(err); v == Success || v == Neither {
+	return o.breaker.classify(err)
+}
+
+// classify asks Config.Classify about an error, nil being that of a transport
+// that returned nothing at all.
+func (b *Breaker) classify(err error) Verdict {
+	if b.config.Classify != nil && err != nil {
+		if v := b.config.Classify(err); v == Success || v == Neither {
 			return v
 		}
 	}

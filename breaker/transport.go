@@ -26,10 +26,12 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	call.resp = resp
-	switch {
-	case t.breaker.failed(resp):
+	switch v := t.breaker.judge(resp); {
+	case v == Failure:
 		call.settled = true
 		call.outcome.report(Failure, resp.Header)
+	case v == Neither:
+		call.settle(Neither)
 	case resp.StatusCode == http.StatusSwitchingProtocols || !httpx.HasBody(resp):
 		// What becomes of an upgraded connection is no answer to this call.
 		call.settle(Success)
@@ -48,17 +50,20 @@ func (t *transport) CloseIdleConnections() { httpx.CloseIdle(t.next) }
 // Unwrap returns the transport below.
 func (t *transport) Unwrap() http.RoundTripper { return t.next }
 
-// failed reports whether an answer counts against the upstream.
-func (b *Breaker) failed(resp *http.Response) bool {
-	if b.config.Check != nil && b.config.Check(resp) != nil {
-		return true
+// judge says whether an answer counts against the upstream, as far as its
+// header tells.
+func (b *Breaker) judge(resp *http.Response) Verdict {
+	if b.config.Check != nil {
+		if err := b.config.Check(resp); err != nil {
+			return b.classify(err)
+		}
 	}
 	switch resp.StatusCode {
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable,
 		http.StatusGatewayTimeout, statusOverloaded:
-		return true
+		return Failure
 	}
-	return false
+	return Success
 }
 
 // statusOverloaded is not registered, but several large APIs answer with it.
