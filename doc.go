@@ -3,9 +3,8 @@
 // connection when the work is half done.
 //
 // Each part is a middleware around an [http.RoundTripper], in a package of its
-// own that can be used alone: retry, ratelimit and breaker. This package puts
-// them together. An existing client keeps its settings and gets a new
-// Transport:
+// own that can be used alone. This package puts them together. An existing
+// client keeps its settings and gets a new Transport:
 //
 //	circuits, err := breaker.New(breaker.Config{})
 //	…
@@ -19,24 +18,30 @@
 // # The order
 //
 // The first middleware given to [Chain] is the outermost. This order works, and
-// each place has its reason:
+// each place has its reason. Leave out what you do not need:
 //
-//	holdfast.Chain(http.DefaultTransport, retries.Wrap, limits.Wrap, circuits.Wrap, patience)
+//	holdfast.Chain(http.DefaultTransport, answers.Wrap, retries.Wrap, limits.Wrap, circuits.Wrap, patience, guard.Wrap)
 //
-//	retry        one logical call, many attempts; everything below happens once per attempt
-//	 limit        asks the circuit first, waits for its turn, or refuses at once when the deadline can't be met
-//	  breaker      an open circuit ends the attempt here; the limiter takes its token back
-//	   timeout      the attempt's own clock: waiting above does not count
-//	    transport    net/http
-//	  breaker      counts the outcome when the body has been read or closed
-//	 limit        learns from a 429 or 503 with Retry-After: the whole key pauses
-//	retry        waits and goes down again, or returns what it has
+//	fallback     sees what a call came to, and turns a failure into a degraded answer
+//	 retry        one logical call, many attempts; everything below happens once per attempt
+//	  limit        asks the circuit first, waits for its turn, or refuses at once when the deadline can't be met
+//	   breaker      an open circuit ends the attempt here; the limiter takes its token back
+//	    timeout      the attempt's own clock: waiting above does not count
+//	     auth         credentials for this attempt; one replay after a 401
+//	      transport    net/http
+//	   breaker      counts the outcome when the body has been read or closed
+//	  limit        learns from a 429 or 503 with Retry-After: the whole key pauses
+//	 retry        waits and goes down again, or returns what it has
+//	fallback     serves another answer if that was a failure
 //
 // With retry inside the limiter, repeated attempts would go out unlimited. With
 // the breaker outside the limiter, time in the queue would look like a slow
 // upstream, and a half-open circuit's probe would stand in line. The attempt's
 // time limit stands below the breaker, which counts its end as a failure; the
-// end of the caller's own deadline counts as nothing.
+// end of the caller's own deadline counts as nothing. Below retry, a fallback
+// would hide each failure from it. Above retry, auth would send an old token with
+// every attempt; where it stands, a token endpoint that hangs is cut off by the
+// attempt's time limit too.
 //
 // # How the parts work together
 //
