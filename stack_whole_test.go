@@ -136,3 +136,33 @@ func TestWholeStackTogether(t *testing.T) {
 		require.True(t, strings.HasPrefix(err.Error(), "retry: "), err)
 	})
 }
+
+// A token endpoint that hangs is no failure of the API: its circuit does not
+// open, and what was never sent may be sent again.
+func TestWholeStackWithoutToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		source := auth.SourceFunc(func(ctx context.Context) (*auth.Token, error) {
+			if asked++; asked > 2 {
+				return &auth.Token{AccessToken: auth.NewSecret("token")}, nil
+			}
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		})
+		guard, err := auth.New(auth.Config{Authorizer: auth.Bearer(source)})
+		require.NoError(t, err)
+		circuits, err := breaker.New(breaker.Config{})
+		require.NoError(t, err)
+		retries, err := retry.New(retry.Config{})
+		require.NoError(t, err)
+		s := rttest.NewScript()
+		rt := holdfast.Chain(s, retries.Wrap, circuits.Wrap, retry.AttemptTimeout(time.Second), guard.Wrap)
+		resp, err := rt.RoundTrip(newRequest(t, http.MethodPost))
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Len(t, s.Calls(), 1)
+		require.Equal(t, "payload", s.Calls()[0].Body)
+		require.Equal(t, breaker.Counts{Successes: 1}, circuits.Snapshot()[0].Counts)
+	})
+}

@@ -18,8 +18,11 @@ import (
 // The clock stops when the answer's header has arrived; its body can be read
 // without haste. When the time is up the attempt ends with a [*TimeoutError],
 // which a Policy repeats like any other transport error, and which is the
-// context.Cause of the attempt's context. The caller's own deadline and
-// cancellation are reported as they are.
+// context.Cause of the attempt's context. If what is below says by a method
+// NotSent that nothing was sent, because the time went by while it waited for a
+// token, say, the error has that method too: then the server has not failed, and
+// even a POST is repeated. The caller's own deadline and cancellation are
+// reported as they are.
 //
 // With a d of 0 or less there is no limit and the middleware costs nothing.
 func AttemptTimeout(d time.Duration) func(http.RoundTripper) http.RoundTripper {
@@ -50,6 +53,16 @@ func (e *TimeoutError) Timeout() bool { return true }
 // Retryable is true: the next attempt may be faster.
 func (e *TimeoutError) Retryable() bool { return true }
 
+// unsent is a TimeoutError of an attempt whose time was up before anything was
+// sent, as the error from below says.
+type unsent struct{ *TimeoutError }
+
+// NotSent is true.
+func (unsent) NotSent() bool { return true }
+
+// Unwrap returns the TimeoutError.
+func (e unsent) Unwrap() error { return e.TimeoutError }
+
 type timeLimit struct {
 	next  http.RoundTripper
 	alarm *alarm
@@ -69,10 +82,7 @@ func (t *timeLimit) RoundTrip(req *http.Request) (*http.Response, error) {
 	}()
 	resp, err := t.next.RoundTrip(&run.request)
 	if err != nil || resp == nil {
-		if expired := t.alarm.expired; err != nil && context.Cause(ctx) == expired { //nolint:errorlint // the very value
-			return resp, expired
-		}
-		return resp, err
+		return resp, t.blame(ctx, err)
 	}
 	if !t.alarm.clear(run) {
 		// The answer came in the same moment. Its body is dead, or soon will be.
@@ -83,6 +93,18 @@ func (t *timeLimit) RoundTrip(req *http.Request) (*http.Response, error) {
 	answered = true
 	httpx.Watch(resp, canceler(cancel))
 	return resp, nil
+}
+
+// blame returns the error of an attempt that ended with err.
+func (t *timeLimit) blame(ctx context.Context, err error) error {
+	expired := t.alarm.expired
+	switch {
+	case err == nil || context.Cause(ctx) != expired: //nolint:errorlint // the very value
+		return err
+	case httpx.SaysNotSent(err):
+		return unsent{expired}
+	}
+	return expired
 }
 
 // CloseIdleConnections forwards to the transport below.

@@ -3,6 +3,7 @@ package retry_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -45,6 +46,47 @@ func TestAttemptTimeout(t *testing.T) {
 		require.Equal(t, "answer", string(data))
 		require.NoError(t, resp.Body.Close())
 	})
+}
+
+// What was never sent is not known to have been sent only because it took long.
+func TestAttemptTimeoutPassesNotSentOn(t *testing.T) {
+	t.Parallel()
+	type notSent interface{ NotSent() bool }
+	for name, tt := range map[string]struct {
+		takes time.Duration
+		err   error
+		want  bool
+	}{
+		"not sent":         {time.Minute, behaving{notSent: true}, true},
+		"wrapped":          {time.Minute, fmt.Errorf("token: %w", behaving{notSent: true}), true},
+		"sent":             {time.Minute, behaving{}, false},
+		"not known":        {time.Minute, errors.New("broken"), false},
+		"early, not sent":  {time.Millisecond, behaving{notSent: true}, true},
+		"early, not known": {time.Millisecond, errors.New("broken"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				rt := retry.AttemptTimeout(time.Second)(rttest.Func(func(req *http.Request) (*http.Response, error) {
+					select {
+					case <-req.Context().Done():
+					case <-time.After(tt.takes):
+					}
+					return nil, tt.err
+				}))
+				_, err := rt.RoundTrip(newRequest(t, http.MethodGet, nil))
+				var e *retry.TimeoutError
+				if tt.takes > time.Second {
+					require.ErrorAs(t, err, &e)
+					require.EqualError(t, err, "retry: no answer to this attempt within 1s")
+				} else {
+					require.Equal(t, tt.err, err)
+				}
+				var says notSent
+				require.Equal(t, tt.want, errors.As(err, &says) && says.NotSent())
+			})
+		})
+	}
 }
 
 func TestAttemptTimeoutIsNotTheCallers(t *testing.T) {
