@@ -41,7 +41,6 @@ func New(c Config) (*Breaker, error) {
 		circuits: keyed.New(keyed.Config[httpx.Key, circuit]{
 			Max:  c.MaxKeys,
 			Hash: httpx.Key.Hash,
-			New:  func(*httpx.Key) *circuit { return &circuit{} },
 			Keep: (*circuit).worthKeeping,
 		}),
 		forced: map[httpx.Key]*keyed.Entry[httpx.Key, circuit]{},
@@ -101,7 +100,7 @@ func (b *Breaker) Ready(req *http.Request) error {
 	if !ok {
 		return nil
 	}
-	defer entry.Release()
+	defer b.circuits.Release(entry)
 	if t := entry.Value().trouble.Load(); t != nil {
 		if refused := t.ready(); refused != nil {
 			return refused

@@ -14,7 +14,7 @@ import "context"
 // A panic of fn is a failure and goes on.
 func (b *Breaker) Do(ctx context.Context, key string, fn func(context.Context) error) error {
 	entry := b.circuits.Acquire(b.named(key), noTime)
-	defer entry.Release()
+	defer b.circuits.Release(entry)
 	out := outcome{breaker: b, entry: entry, ctx: ctx}
 	if refused := b.admit(&out); refused != nil {
 		entry.Value().tell()

@@ -73,7 +73,7 @@ func (b *Breaker) released(key string) *circuit {
 		return nil
 	}
 	delete(b.forced, k)
-	defer entry.Release()
+	defer b.circuits.Release(entry)
 	c := entry.Value()
 	c.mu.Lock()
 	defer c.mu.Unlock()

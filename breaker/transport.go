@@ -103,7 +103,7 @@ func (p *passage) settle(v Verdict) {
 // leave gives back what the call holds.
 func (p *passage) leave() {
 	if p.outcome.entry != nil {
-		defer p.outcome.entry.Release()
+		defer p.breaker.circuits.Release(p.outcome.entry)
 	}
 	if !p.sent {
 		httpx.Reject(p.req)

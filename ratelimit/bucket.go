@@ -62,8 +62,9 @@ func (b *bucket) own() *rarities {
 	return b.rarities
 }
 
-func (l *Limiter) newBucket(key *httpx.Key) *bucket {
-	b := l.newPart(key)
+// initBucket makes a zero b the bucket of key.
+func (l *Limiter) initBucket(key *httpx.Key, b *bucket) {
+	l.initPart(key, b)
 	if l.config.MaxInFlight > 0 || l.config.AdaptiveRate {
 		b.limits = &limits{limiter: l}
 	}
@@ -83,7 +84,6 @@ func (l *Limiter) newBucket(key *httpx.Key) *bucket {
 	if l.config.ProbeFirst && l.parser != nil {
 		b.pace(0)
 	}
-	return b
 }
 
 // lock locks the bucket and returns the time. The clock is read before, so that

@@ -174,7 +174,7 @@ func (l *Limiter) elsewhere(resp *http.Response, tell func(*bucket)) {
 		return // which are functions of requests that the caller makes
 	}
 	entry := l.buckets.Acquire(httpx.Origin(resp.Request), l.recently())
-	defer entry.Release()
+	defer l.buckets.Release(entry)
 	tell(entry.Value())
 }
 

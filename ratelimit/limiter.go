@@ -57,7 +57,7 @@ func New(c Config) (*Limiter, error) {
 		Max:  c.MaxKeys,
 		Idle: c.idle(),
 		Hash: httpx.Key.Hash,
-		New:  l.newBucket,
+		Init: l.initBucket,
 		Keep: (*bucket).isWorthKeeping,
 	})
 	return l, nil
@@ -109,7 +109,7 @@ func (l *Limiter) note(entry *keyed.Entry[httpx.Key, bucket], now time.Duration)
 	}
 	l.clock.Store(int64(now))
 	if l.buckets.Again(entry, now) {
-		entry.Release()
+		l.buckets.Release(entry)
 	}
 }
 

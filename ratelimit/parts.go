@@ -115,7 +115,8 @@ func (p *parts) add(base *bucket, name string) *part {
 	}
 	name = strings.Clone(name)
 	key := httpx.Key{Scheme: base.key.Scheme, Name: base.key.Name + " " + strings.TrimPrefix(name, " ")}
-	at := &part{name: name, bucket: base.limiter.newPart(&key)}
+	at := &part{name: name, bucket: &bucket{}}
+	base.limiter.initPart(&key, at.bucket)
 	p.parts[name] = at
 	return at
 }
@@ -131,9 +132,10 @@ func (p *parts) all() []*bucket {
 	return all
 }
 
-// newPart makes a bucket that has no limit but those that its server tells.
-func (l *Limiter) newPart(key *httpx.Key) *bucket {
-	return &bucket{limits: &l.unlimited, rarities: &l.none, key: key}
+// initPart makes a zero b a bucket that has no limit but those that its server
+// tells.
+func (l *Limiter) initPart(key *httpx.Key, b *bucket) {
+	b.limits, b.rarities, b.key = &l.unlimited, &l.none, key
 }
 
 // partOf is the part that an answer names, if it names one.

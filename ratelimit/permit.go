@@ -33,7 +33,7 @@ type Permit struct {
 // until its lease ends.
 func (l *Limiter) Acquire(ctx context.Context, key string) (*Permit, error) {
 	entry := l.buckets.Acquire(httpx.Key{Name: key}, l.recently())
-	defer entry.Release()
+	defer l.buckets.Release(entry)
 	p := &Permit{bucket: entry.Value()}
 	w := wishesOf(ctx)
 	n, entered := need{permit: p}, false

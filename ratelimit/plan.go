@@ -167,7 +167,9 @@ func (l *Limiter) peek(name string) (base, part *bucket, release func()) {
 		}
 		release()
 	}
-	return l.newBucket(&httpx.Key{Name: name}), nil, func() {}
+	unknown := &bucket{}
+	l.initBucket(&httpx.Key{Name: name}, unknown)
+	return unknown, nil, func() {}
 }
 
 // peekBase returns the bucket of a key, or nil.
@@ -178,7 +180,7 @@ func (l *Limiter) peekBase(name string) (*bucket, func()) {
 	}
 	for _, key := range keys {
 		if entry, ok := l.buckets.Peek(key, l.recently()); ok {
-			return entry.Value(), entry.Release
+			return entry.Value(), func() { l.buckets.Release(entry) }
 		}
 	}
 	return nil, nil

@@ -181,7 +181,7 @@ func (t *turn) leave() {
 		}
 	}
 	if t.entry != nil {
-		t.entry.Release()
+		t.limiter.buckets.Release(t.entry)
 	}
 	if !t.sent {
 		httpx.Reject(t.req)

@@ -101,7 +101,6 @@ func NewBudget(c BudgetConfig) (*Budget, error) {
 		Max:  c.MaxKeys,
 		Idle: 2 * c.Window,
 		Hash: httpx.Key.Hash,
-		New:  func(*httpx.Key) *account { return &account{} },
 	})
 	return b, nil
 }
@@ -168,7 +167,7 @@ func (b *Budget) withdraw(key httpx.Key) (granted bool) {
 func (b *Budget) with(key httpx.Key, f func(*account)) {
 	now := time.Since(b.start)
 	entry := b.accounts.Acquire(key, now)
-	defer entry.Release()
+	defer b.accounts.Release(entry)
 	a := entry.Value()
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -183,7 +183,6 @@ func NewHedge(c HedgeConfig) (*Hedge, error) {
 		h.times = keyed.New(keyed.Config[httpx.Key, times]{
 			Max:  c.MaxKeys,
 			Idle: hedgeIdle,
-			New:  func(*httpx.Key) *times { return &times{} },
 		})
 	}
 	return h, nil

@@ -224,7 +224,7 @@ func (r *race) finish(c *runner) (*http.Response, error) {
 func (r *race) release() {
 	r.stop()
 	if r.times != nil {
-		r.times.Release()
+		r.hedge.times.Release(r.times)
 	}
 	if len(r.runners) == 0 {
 		httpx.Reject(r.req) // Key has panicked

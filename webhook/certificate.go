@@ -71,7 +71,6 @@ func Certificates(c CertificateConfig) (func(*http.Request) ([]Key, error), erro
 	s := &certificates{config: c, flights: flight.New[string, any](fetchTimeout)}
 	s.known = keyed.New(keyed.Config[string, certificate]{
 		Max: maxCertificates,
-		New: func(*string) *certificate { return new(certificate) },
 	})
 	return s.keys, nil
 }
@@ -113,7 +112,7 @@ func (s *certificates) keys(req *http.Request) ([]Key, error) {
 		return nil, nil // no key, like that of a stranger
 	}
 	e := s.known.Acquire(values[0], 0)
-	defer e.Release()
+	defer s.known.Release(e)
 	if public := e.Value().get(time.Now()); public != nil {
 		return []Key{{Public: public}}, nil
 	}

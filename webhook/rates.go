@@ -40,7 +40,7 @@ func newRates(c ReceiverConfig) *rates {
 		Max:  orDefault(c.MaxKeys, DefaultMaxKeys),
 		Idle: idle,
 		Hash: httpx.Key.Hash,
-		New:  func(*httpx.Key) *bucket { return &bucket{tokens: r.burst} },
+		Init: func(_ *httpx.Key, b *bucket) { b.tokens = r.burst },
 	})
 	return r
 }
@@ -65,7 +65,7 @@ func peerKey(req *http.Request) string {
 // take takes a token, or returns how long it is until there is one.
 func (r *rates) take(req *http.Request, now time.Time) time.Duration {
 	e := r.buckets.Acquire(httpx.KeyOf(req, r.key), now.Sub(r.start))
-	defer e.Release()
+	defer r.buckets.Release(e)
 	b := e.Value()
 	b.mu.Lock()
 	defer b.mu.Unlock()

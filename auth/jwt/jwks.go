@@ -167,7 +167,6 @@ func NewJWKS(c JWKSConfig) (*JWKS, error) {
 		start:  time.Now(),
 		misses: keyed.New(keyed.Config[string, miss]{
 			Max: maxMisses,
-			New: func(*string) *miss { return &miss{} },
 		}),
 	}, nil
 }
@@ -274,14 +273,14 @@ func (j *JWKS) missed(kid string, now time.Time) bool {
 	if !ok {
 		return false
 	}
-	defer e.Release()
+	defer j.misses.Release(e)
 	return int64(since) < e.Value().until.Load()
 }
 
 func (j *JWKS) remember(kid string) {
 	since := time.Since(j.start)
 	e := j.misses.Acquire(kid, since)
-	defer e.Release()
+	defer j.misses.Release(e)
 	e.Value().until.Store(int64(since + missIntervals*j.config.MinInterval))
 }
 

@@ -13,8 +13,6 @@ import (
 
 type origin struct{ scheme, host string }
 
-func newInt(*origin) *int { return new(int) }
-
 func origins(n int) []origin {
 	keys := make([]origin, n)
 	for i := range keys {
@@ -30,7 +28,7 @@ type user interface {
 
 type ours struct{ m *keyed.Map[origin, int] }
 
-func (o ours) use(key origin, now time.Duration) { o.m.Acquire(key, now).Release() }
+func (o ours) use(key origin, now time.Duration) { o.m.Release(o.m.Acquire(key, now)) }
 
 // nobody shows what of a result is the benchmark itself.
 type nobody struct{}
@@ -70,7 +68,7 @@ func (l *locked) acquire(key origin, now time.Duration) *lockedEntry {
 		e.used = now
 		return e
 	}
-	e := &lockedEntry{key: key, value: newInt(&key), refs: 1, used: now}
+	e := &lockedEntry{key: key, value: new(int), refs: 1, used: now}
 	l.byKey[key] = l.order.PushFront(e)
 	for el := l.order.Back(); el != nil && len(l.byKey) > l.max; {
 		older := el
@@ -92,7 +90,7 @@ func (l *locked) release(e *lockedEntry) {
 func besidePeers(b *testing.B, run func(b *testing.B, u user)) {
 	b.Helper()
 	b.Run("keyed", func(b *testing.B) {
-		run(b, ours{keyed.New(keyed.Config[origin, int]{Max: benchMax, Idle: 10 * time.Minute, New: newInt})})
+		run(b, ours{keyed.New(keyed.Config[origin, int]{Max: benchMax, Idle: 10 * time.Minute})})
 	})
 	b.Run("locked", func(b *testing.B) { run(b, newLocked(benchMax)) })
 	b.Run("none", func(b *testing.B) { run(b, nobody{}) })
@@ -182,26 +180,26 @@ func BenchmarkChurn(b *testing.B) {
 func BenchmarkChurnPast(b *testing.B) {
 	keep := func(v *int) bool { return *v == 1 }
 	for _, n := range []int{100, 100_000} {
-		c := keyed.Config[int, int]{Max: n + 100, New: func(*int) *int { return new(int) }, Keep: keep}
+		c := keyed.Config[int, int]{Max: n + 100, Keep: keep}
 		b.Run("in use="+strconv.Itoa(n), func(b *testing.B) {
-			churnPast(b, keyed.New(c), n, func(e *keyed.Entry[int, int]) {})
+			churnPast(b, keyed.New(c), n, func(*keyed.Map[int, int], *keyed.Entry[int, int]) {})
 		})
 		b.Run("kept="+strconv.Itoa(n), func(b *testing.B) {
-			churnPast(b, keyed.New(c), n, func(e *keyed.Entry[int, int]) {
+			churnPast(b, keyed.New(c), n, func(m *keyed.Map[int, int], e *keyed.Entry[int, int]) {
 				*e.Value() = 1
-				e.Release()
+				m.Release(e)
 			})
 		})
 	}
 }
 
-func churnPast(b *testing.B, m *keyed.Map[int, int], n int, prepare func(*keyed.Entry[int, int])) {
+func churnPast(b *testing.B, m *keyed.Map[int, int], n int, prepare func(*keyed.Map[int, int], *keyed.Entry[int, int])) {
 	b.Helper()
 	for i := range n {
-		prepare(m.Acquire(i, 0))
+		prepare(m, m.Acquire(i, 0))
 	}
 	b.ReportAllocs()
 	for i := n; b.Loop(); i++ {
-		m.Acquire(i, 0).Release()
+		m.Release(m.Acquire(i, 0))
 	}
 }

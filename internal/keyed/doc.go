@@ -4,10 +4,10 @@
 //	buckets := keyed.New(keyed.Config[string, bucket]{
 //		Max:  10_000,
 //		Idle: 10 * time.Minute,
-//		New:  func(host *string) *bucket { return newBucket(*host) },
+//		Init: func(host *string, b *bucket) { b.tokens = burst },
 //	})
 //	e := buckets.Acquire(req.URL.Host, time.Since(start))
-//	defer e.Release()
+//	defer buckets.Release(e)
 //	e.Value().take()
 //
 // # What it promises
@@ -48,7 +48,7 @@
 //
 // # What it costs
 //
-// An entry takes about 110 bytes beside its value, for a key of two strings. The
+// An entry takes about 90 bytes beside its value, for a key of two strings. The
 // table of an emptied map keeps its size.
 //
 // An insertion costs the same on average, whatever the number of entries. A

@@ -26,39 +26,22 @@ const touched = 1
 // An Entry is a key of a [Map] and its value, in use by whoever acquired it.
 type Entry[K comparable, V any] struct {
 	key   K
-	value *V
+	value V
 	hash  uint64
-	home  *Map[K, V]
 	chain atomic.Pointer[Entry[K, V]]
 
 	refs atomic.Int64
 	used atomic.Int64 // time of last use, rounded up by the grain of the map
 
-	older, newer *Entry[K, V] // neighbours on a list; guarded by home.mu
+	older, newer *Entry[K, V] // neighbours on a list; guarded by the map's lock
 }
 
 // Key returns the key.
 func (e *Entry[K, V]) Key() K { return e.key }
 
-// Value returns what Config.New made. The map does not guard it: holders of
-// the same entry share it.
-func (e *Entry[K, V]) Value() *V { return e.value }
-
-// Release ends the use that an Acquire or a Peek began. It must be called once
-// for each of them. Afterwards the entry may leave the map and its key get
-// another one: who goes on to use the value may be using one that is forgotten.
-func (e *Entry[K, V]) Release() {
-	if n := e.refs.Add(-1); n < 0 || n == parked {
-		e.releaseSlow(n)
-	}
-}
-
-func (e *Entry[K, V]) releaseSlow(n int64) {
-	if n < 0 {
-		panic("keyed: Release of an entry that is not in use")
-	}
-	e.home.unpark(e)
-}
+// Value returns the value, which is zero or what Config.Init made of it. The map
+// does not guard it: holders of the same entry share it.
+func (e *Entry[K, V]) Value() *V { return &e.value }
 
 // acquired adds a holder and returns e, or nil if the evictor has claimed e.
 func (e *Entry[K, V]) acquired(stamp int64) *Entry[K, V] {

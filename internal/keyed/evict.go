@@ -92,7 +92,7 @@ func (m *Map[K, V]) keeps(e *Entry[K, V]) (yes bool) {
 			e.refs.Store(0)
 		}
 	}()
-	yes = m.keep(e.value)
+	yes = m.keep(&e.value)
 	return yes
 }
 

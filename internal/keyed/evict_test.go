@@ -30,7 +30,7 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := keyed.New(keyed.Config[string, state]{Max: 3, New: newState})
+			m := keyed.New(keyed.Config[string, state]{Max: 3, Init: newState})
 			use(m, 0, tt.before...)
 			use(m, 0, tt.insert...)
 			require.ElementsMatch(t, tt.want, keysOf(m))
@@ -40,7 +40,7 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 
 func TestFrequentlyUsedSurviveAFlood(t *testing.T) {
 	t.Parallel()
-	m := keyed.New(keyed.Config[string, state]{Max: 100, New: newState})
+	m := keyed.New(keyed.Config[string, state]{Max: 100, Init: newState})
 	var busy []string
 	for i := range 50 {
 		busy = append(busy, "busy"+strconv.Itoa(i))
@@ -56,13 +56,13 @@ func TestFrequentlyUsedSurviveAFlood(t *testing.T) {
 func TestOneInsertionPassesOverAFewUsed(t *testing.T) {
 	t.Parallel()
 	const entries = 1000
-	m := keyed.New(keyed.Config[int, int]{Max: entries, New: func(*int) *int { return new(int) }})
+	m := keyed.New(keyed.Config[int, int]{Max: entries})
 	for range 2 {
 		for k := range entries {
-			m.Acquire(k, 0).Release()
+			m.Release(m.Acquire(k, 0))
 		}
 	}
-	m.Acquire(entries, 0).Release()
+	m.Release(m.Acquire(entries, 0))
 	all := maps.Collect(m.All())
 	require.Len(t, all, entries)
 	require.Contains(t, all, 0)
@@ -74,7 +74,7 @@ func TestInUseIsNeverDropped(t *testing.T) {
 	for _, maxEntries := range []int{1, 3, 10} {
 		t.Run(strconv.Itoa(maxEntries), func(t *testing.T) {
 			t.Parallel()
-			m := keyed.New(keyed.Config[string, state]{Max: maxEntries, Idle: time.Second, New: newState})
+			m := keyed.New(keyed.Config[string, state]{Max: maxEntries, Idle: time.Second, Init: newState})
 			var held []*keyed.Entry[string, state]
 			for i := range 4 * maxEntries {
 				held = append(held, m.Acquire("held"+strconv.Itoa(i), 0))
@@ -88,9 +88,9 @@ func TestInUseIsNeverDropped(t *testing.T) {
 				again, ok := m.Peek(e.Key(), time.Hour)
 				require.True(t, ok)
 				require.Same(t, e.Value(), again.Value())
-				again.Release()
+				m.Release(again)
 				require.Equal(t, max(maxEntries, len(held)-i), m.Len(), "a second use is still a use")
-				e.Release()
+				m.Release(e)
 				require.Equal(t, max(maxEntries, len(held)-i-1), m.Len(), "the surplus goes when it is released")
 			}
 		})
@@ -111,10 +111,10 @@ func TestBound(t *testing.T) {
 			m := keyed.New(keyed.Config[int, int]{
 				Max:  tt.max,
 				Idle: time.Hour,
-				New:  func(key *int) *int { value := *key; return &value },
+				Init: func(key, value *int) { *value = *key },
 			})
 			for k := range tt.keys {
-				m.Acquire(k, time.Duration(k)).Release()
+				m.Release(m.Acquire(k, time.Duration(k)))
 			}
 			require.Equal(t, tt.max, m.Len())
 			all := maps.Collect(m.All())
@@ -145,7 +145,7 @@ func TestIdle(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := keyed.New(keyed.Config[string, state]{Max: 100, Idle: idle, New: newState})
+			m := keyed.New(keyed.Config[string, state]{Max: 100, Idle: idle, Init: newState})
 			for _, now := range slices.Sorted(maps.Keys(tt.uses)) {
 				use(m, now, tt.uses[now]...)
 			}
@@ -158,7 +158,7 @@ func TestIdle(t *testing.T) {
 func TestIdleOffKeepsEverythingWithinBound(t *testing.T) {
 	t.Parallel()
 	for _, idle := range []time.Duration{0, -1} {
-		m := keyed.New(keyed.Config[string, state]{Max: 3, Idle: idle, New: newState})
+		m := keyed.New(keyed.Config[string, state]{Max: 3, Idle: idle, Init: newState})
 		use(m, 0, "a", "b")
 		use(m, math.MaxInt64, "c")
 		require.ElementsMatch(t, []string{"a", "b", "c"}, keysOf(m))
@@ -167,7 +167,7 @@ func TestIdleOffKeepsEverythingWithinBound(t *testing.T) {
 
 func TestIdleIsDroppedAFewAtATime(t *testing.T) {
 	t.Parallel()
-	m := keyed.New(keyed.Config[string, state]{Max: 10_000, Idle: time.Minute, New: newState})
+	m := keyed.New(keyed.Config[string, state]{Max: 10_000, Idle: time.Minute, Init: newState})
 	for i := range 1000 {
 		use(m, 0, strconv.Itoa(i))
 	}
@@ -181,7 +181,7 @@ func TestIdleIsDroppedAFewAtATime(t *testing.T) {
 
 func TestTimesOutOfOrder(t *testing.T) {
 	t.Parallel()
-	m := keyed.New(keyed.Config[string, state]{Max: 10, Idle: time.Minute, New: newState})
+	m := keyed.New(keyed.Config[string, state]{Max: 10, Idle: time.Minute, Init: newState})
 	use(m, time.Hour, "a")
 	use(m, 0, "a")
 	use(m, time.Hour+time.Second, "b")
@@ -194,10 +194,10 @@ func TestTimesOutOfOrder(t *testing.T) {
 
 func TestLongUseIsNotIdle(t *testing.T) {
 	t.Parallel()
-	m := keyed.New(keyed.Config[string, state]{Max: 10, Idle: time.Minute, New: newState})
+	m := keyed.New(keyed.Config[string, state]{Max: 10, Idle: time.Minute, Init: newState})
 	e := m.Acquire("a", 0)
 	use(m, time.Hour, "b")
-	e.Release()
+	m.Release(e)
 	use(m, time.Hour+time.Second, "c")
 	require.ElementsMatch(t, []string{"a", "b", "c"}, keysOf(m))
 }
@@ -246,7 +246,7 @@ func TestKeep(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := keyed.New(keyed.Config[string, state]{Max: 3, Idle: time.Minute, New: newState, Keep: kept})
+			m := keyed.New(keyed.Config[string, state]{Max: 3, Idle: time.Minute, Init: newState, Keep: kept})
 			tt.do(m)
 			require.ElementsMatch(t, tt.want, keysOf(m))
 		})
@@ -259,11 +259,10 @@ func TestKeepIsAskedAFewTimesPerInsertion(t *testing.T) {
 	asked := 0
 	m := keyed.New(keyed.Config[int, int]{
 		Max:  entries,
-		New:  func(*int) *int { return new(int) },
 		Keep: func(*int) bool { asked++; return true },
 	})
 	for k := range entries + inserts {
-		m.Acquire(k, 0).Release()
+		m.Release(m.Acquire(k, 0))
 	}
 	require.Equal(t, entries, m.Len())
 	require.LessOrEqual(t, asked, entries+10*inserts)

@@ -13,11 +13,10 @@ func ExampleMap() {
 	calls := keyed.New(keyed.Config[string, atomic.Int64]{
 		Max:  10_000,
 		Idle: 10 * time.Minute,
-		New:  func(*string) *atomic.Int64 { return new(atomic.Int64) },
 	})
 	call := func(host string) {
 		e := calls.Acquire(host, time.Since(start))
-		defer e.Release()
+		defer calls.Release(e)
 		e.Value().Add(1)
 	}
 	call("api.example.com")

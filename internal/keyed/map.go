@@ -21,11 +21,11 @@ type Config[K comparable, V any] struct {
 	// may be dropped. Zero or less: for as long as there is room.
 	Idle time.Duration
 
-	// New makes the value of a new key; it must be set. The value may keep the
-	// pointer to the key, to which nobody may write. New is called without a lock
-	// held. When goroutines race for the same new key it may be called
+	// Init, if set, makes the value of a new key of a zero one. The value may keep
+	// the pointer to the key, to which nobody may write. Init is called without a
+	// lock held. When goroutines race for the same new key it may be called
 	// more than once, and all values but one are dropped.
-	New func(*K) *V
+	Init func(key *K, value *V)
 
 	// Hash, if set, hashes a key. Equal keys must have equal hashes. The default
 	// is maphash.Comparable, which any key will do for; one that knows the key
@@ -43,13 +43,13 @@ type Config[K comparable, V any] struct {
 // A Map holds one value per key, up to a bound. The zero value is not usable;
 // make one with [New]. It is safe for concurrent use.
 type Map[K comparable, V any] struct {
-	newValue func(*K) *V
-	hash     func(K, maphash.Seed) uint64
-	keep     func(*V) bool
-	max      int
-	idle     int64
-	grain    int64 // the low bits that a time of use does not keep, all ones
-	seed     maphash.Seed
+	init  func(*K, *V)
+	hash  func(K, maphash.Seed) uint64
+	keep  func(*V) bool
+	max   int
+	idle  int64
+	grain int64 // the low bits that a time of use does not keep, all ones
+	seed  maphash.Seed
 
 	table atomic.Pointer[table[K, V]] // changed with mu held, read without
 
@@ -60,19 +60,19 @@ type Map[K comparable, V any] struct {
 	kept   list[K, V]    // entries that were worth keeping when their turn came
 }
 
-// New returns an empty map. It panics when Max is not positive or New is nil.
+// New returns an empty map. It panics when Max is not positive.
 func New[K comparable, V any](c Config[K, V]) *Map[K, V] {
-	if c.Max <= 0 || c.New == nil {
-		panic("keyed: Config needs a positive Max and a New")
+	if c.Max <= 0 {
+		panic("keyed: Config needs a positive Max")
 	}
 	m := &Map[K, V]{
-		newValue: c.New,
-		hash:     c.Hash,
-		keep:     c.Keep,
-		max:      c.Max,
-		idle:     math.MaxInt64,
-		grain:    math.MaxInt64,
-		seed:     maphash.MakeSeed(),
+		init:  c.Init,
+		hash:  c.Hash,
+		keep:  c.Keep,
+		max:   c.Max,
+		idle:  math.MaxInt64,
+		grain: math.MaxInt64,
+		seed:  maphash.MakeSeed(),
 	}
 	if m.hash == nil {
 		m.hash = func(key K, seed maphash.Seed) uint64 { return maphash.Comparable(seed, key) }
@@ -88,7 +88,7 @@ func New[K comparable, V any](c Config[K, V]) *Map[K, V] {
 }
 
 // Acquire returns the entry of key, made if there is none. The entry is in use
-// until its Release: it stays in the map, and it is the only one of its key.
+// until its [Map.Release]: it stays in the map, and it is the only one of its key.
 //
 // The time now is measured from any fixed start. It need not grow from call to
 // call: an earlier time does not take a later use back.
@@ -103,8 +103,10 @@ func (m *Map[K, V]) Acquire(key K, now time.Duration) *Entry[K, V] {
 	if e := m.acquireLocked(hash, key, stamp); e != nil {
 		return e
 	}
-	e := &Entry[K, V]{key: key, hash: hash, home: m}
-	e.value = m.newValue(&e.key)
+	e := &Entry[K, V]{key: key, hash: hash}
+	if m.init != nil {
+		m.init(&e.key, &e.value)
+	}
 	return m.insert(e, now)
 }
 
@@ -126,6 +128,23 @@ func (m *Map[K, V]) Peek(key K, now time.Duration) (*Entry[K, V], bool) {
 	return e, e != nil
 }
 
+// Release ends the use of e, an entry of this map, that an Acquire, a Peek or an
+// Again began. It must be called once for each of them. Afterwards the entry may
+// leave the map and its key get another one: who goes on to use the value may be
+// using one that is forgotten.
+func (m *Map[K, V]) Release(e *Entry[K, V]) {
+	if n := e.refs.Add(-1); n < 0 || n == parked {
+		m.releaseSlow(e, n)
+	}
+}
+
+func (m *Map[K, V]) releaseSlow(e *Entry[K, V], n int64) {
+	if n < 0 {
+		panic("keyed: Release of an entry that is not in use")
+	}
+	m.unpark(e)
+}
+
 // Len returns the number of entries.
 func (m *Map[K, V]) Len() int {
 	m.mu.Lock()
@@ -140,7 +159,7 @@ func (m *Map[K, V]) Len() int {
 func (m *Map[K, V]) All() iter.Seq2[K, *V] {
 	return func(yield func(K, *V) bool) {
 		for _, e := range m.entries() {
-			if !yield(e.key, e.value) {
+			if !yield(e.key, &e.value) {
 				return
 			}
 		}

@@ -18,14 +18,14 @@ type state struct {
 	keep bool
 }
 
-func newState(key *string) *state { return &state{key: *key} }
+func newState(key *string, s *state) { s.key = *key }
 
 func kept(s *state) bool { return s.keep }
 
 // use acquires the keys one after the other and releases each at once.
 func use(m *keyed.Map[string, state], now time.Duration, keys ...string) {
 	for _, k := range keys {
-		m.Acquire(k, now).Release()
+		m.Release(m.Acquire(k, now))
 	}
 }
 
@@ -40,9 +40,9 @@ func keysOf[K comparable, V any](m *keyed.Map[K, V]) []K {
 func TestAcquireSharesOneEntry(t *testing.T) {
 	t.Parallel()
 	made := 0
-	m := keyed.New(keyed.Config[string, state]{Max: 2, New: func(key *string) *state {
+	m := keyed.New(keyed.Config[string, state]{Max: 2, Init: func(key *string, s *state) {
 		made++
-		return newState(key)
+		newState(key, s)
 	}})
 
 	first := m.Acquire("a", 0)
@@ -57,8 +57,8 @@ func TestAcquireSharesOneEntry(t *testing.T) {
 	require.Equal(t, 2, m.Len())
 
 	value := first.Value()
-	first.Release()
-	second.Release()
+	m.Release(first)
+	m.Release(second)
 	again := m.Acquire("a", time.Minute)
 	require.Same(t, value, again.Value(), "an entry outlives its use")
 	require.Equal(t, 2, made)
@@ -66,7 +66,7 @@ func TestAcquireSharesOneEntry(t *testing.T) {
 
 func TestPeek(t *testing.T) {
 	t.Parallel()
-	m := keyed.New(keyed.Config[string, state]{Max: 1, New: newState})
+	m := keyed.New(keyed.Config[string, state]{Max: 1, Init: newState})
 
 	_, ok := m.Peek("a", 0)
 	require.False(t, ok)
@@ -78,14 +78,14 @@ func TestPeek(t *testing.T) {
 	require.Equal(t, "a", e.Key())
 	held := m.Acquire("b", 0)
 	require.ElementsMatch(t, []string{"a", "b"}, keysOf(m), "a peeked entry is in use")
-	e.Release()
+	m.Release(e)
 	require.Equal(t, []string{"b"}, keysOf(m))
-	held.Release()
+	m.Release(held)
 }
 
 func TestAll(t *testing.T) {
 	t.Parallel()
-	m := keyed.New(keyed.Config[string, state]{Max: 4, New: newState})
+	m := keyed.New(keyed.Config[string, state]{Max: 4, Init: newState})
 	require.Empty(t, keysOf(m))
 	use(m, 0, "a", "b", "c")
 
@@ -104,14 +104,14 @@ func TestAll(t *testing.T) {
 
 func TestPanicLeavesTheMapUsable(t *testing.T) {
 	t.Parallel()
-	t.Run("New", func(t *testing.T) {
+	t.Run("Init", func(t *testing.T) {
 		t.Parallel()
 		fail := true
-		m := keyed.New(keyed.Config[string, state]{Max: 1, New: func(key *string) *state {
+		m := keyed.New(keyed.Config[string, state]{Max: 1, Init: func(key *string, s *state) {
 			if fail {
 				panic("no value")
 			}
-			return newState(key)
+			newState(key, s)
 		}})
 		require.PanicsWithValue(t, "no value", func() { m.Acquire("a", 0) })
 		require.Zero(t, m.Len())
@@ -122,7 +122,7 @@ func TestPanicLeavesTheMapUsable(t *testing.T) {
 	t.Run("Keep", func(t *testing.T) {
 		t.Parallel()
 		fail := true
-		m := keyed.New(keyed.Config[string, state]{Max: 1, New: newState, Keep: func(*state) bool {
+		m := keyed.New(keyed.Config[string, state]{Max: 1, Init: newState, Keep: func(*state) bool {
 			if fail {
 				panic("no answer")
 			}
@@ -134,7 +134,7 @@ func TestPanicLeavesTheMapUsable(t *testing.T) {
 		e := m.Acquire("a", 0)
 		fail = false
 		use(m, 0, "b")
-		e.Release()
+		m.Release(e)
 		use(m, 0, "c")
 		require.Equal(t, []string{"c"}, keysOf(m))
 	})
@@ -142,34 +142,34 @@ func TestPanicLeavesTheMapUsable(t *testing.T) {
 
 func TestMisusePanics(t *testing.T) {
 	t.Parallel()
-	require.Panics(t, func() { keyed.New(keyed.Config[string, state]{Max: 0, New: newState}) })
-	require.Panics(t, func() { keyed.New(keyed.Config[string, state]{Max: -1, New: newState}) })
-	require.Panics(t, func() { keyed.New(keyed.Config[string, state]{Max: 1}) })
+	require.Panics(t, func() { keyed.New(keyed.Config[string, state]{Max: 0, Init: newState}) })
+	require.Panics(t, func() { keyed.New(keyed.Config[string, state]{Max: -1, Init: newState}) })
 
-	e := keyed.New(keyed.Config[string, state]{Max: 1, New: newState}).Acquire("a", 0)
-	e.Release()
-	require.Panics(t, e.Release)
+	m := keyed.New(keyed.Config[string, state]{Max: 1})
+	e := m.Acquire("a", 0)
+	m.Release(e)
+	require.Panics(t, func() { m.Release(e) })
 }
 
 func TestKeyUnequalToItself(t *testing.T) {
 	t.Parallel()
-	m := keyed.New(keyed.Config[float64, int]{Max: 3, New: func(*float64) *int { return new(int) }})
+	m := keyed.New(keyed.Config[float64, int]{Max: 3})
 	for range 100 {
-		m.Acquire(math.NaN(), 0).Release()
+		m.Release(m.Acquire(math.NaN(), 0))
 	}
 	require.Equal(t, 3, m.Len())
 }
 
 func TestHitDoesNotAllocate(t *testing.T) {
-	m := keyed.New(keyed.Config[origin, int]{Max: 100, Idle: time.Minute, New: newInt})
+	m := keyed.New(keyed.Config[origin, int]{Max: 100, Idle: time.Minute})
 	keys := origins(50)
 	now := time.Duration(0)
 	each := func() {
 		for _, k := range keys {
 			now += time.Second / 10
-			m.Acquire(k, now).Release()
+			m.Release(m.Acquire(k, now))
 			if e, ok := m.Peek(k, now); ok {
-				e.Release()
+				m.Release(e)
 			}
 		}
 	}
@@ -180,7 +180,6 @@ func TestHitDoesNotAllocate(t *testing.T) {
 func TestMemoryPerEntry(t *testing.T) {
 	const n = 1 << 17
 	keys := origins(n)
-	value := new(int)
 	inUse := func() uint64 {
 		var stats runtime.MemStats
 		runtime.GC()
@@ -188,13 +187,14 @@ func TestMemoryPerEntry(t *testing.T) {
 		return stats.HeapAlloc
 	}
 	before := inUse()
-	m := keyed.New(keyed.Config[origin, int]{Max: n, New: func(*origin) *int { return value }})
+	type value [64]byte
+	m := keyed.New(keyed.Config[origin, value]{Max: n})
 	for _, k := range keys {
-		m.Acquire(k, 0).Release()
+		m.Release(m.Acquire(k, 0))
 	}
-	perEntry := float64(inUse()-before) / n
+	perEntry := float64(inUse()-before)/n - float64(len(value{}))
 	require.Equal(t, n, m.Len())
-	require.Less(t, perEntry, 110.0, "bytes")
+	require.Less(t, perEntry, 96.0, "bytes")
 	runtime.KeepAlive(keys)
 	t.Logf("%.0f bytes an entry", perEntry)
 }
@@ -205,14 +205,14 @@ func TestHashThatCollides(t *testing.T) {
 	m := keyed.New(keyed.Config[int, int]{
 		Max:  64,
 		Hash: func(int, maphash.Seed) uint64 { return 7 },
-		New:  func(key *int) *int { value := *key; return &value },
+		Init: func(key, value *int) { *value = *key },
 	})
 	for round := range 3 {
 		for key := range 100 {
 			e := m.Acquire(key, time.Duration(round))
 			require.Equal(t, key, e.Key())
 			require.Equal(t, key, *e.Value())
-			e.Release()
+			m.Release(e)
 		}
 		require.LessOrEqual(t, m.Len(), 64)
 	}

@@ -70,10 +70,10 @@ func newModel(t *testing.T, config modelConfig, r *rand.Rand) *model {
 		known: make(map[string]*state),
 		used:  make(map[string]time.Duration),
 	}
-	c := keyed.Config[string, state]{Max: config.max, Idle: config.idle, New: func(key *string) *state {
+	c := keyed.Config[string, state]{Max: config.max, Idle: config.idle, Init: func(key *string, s *state) {
 		require.NotContains(t, o.known, *key, "made although present")
-		o.made = newState(key)
-		return o.made
+		newState(key, s)
+		o.made = s
 	}}
 	if config.keep {
 		c.Keep = kept
@@ -136,7 +136,7 @@ func (o *model) took(e *keyed.Entry[string, state]) {
 func (o *model) release(i int) {
 	e := o.held[i]
 	o.held = slices.Delete(o.held, i, i+1)
-	e.Release()
+	o.m.Release(e)
 }
 
 // check compares the map with what it was before the current operation.

@@ -62,7 +62,7 @@ func TestOneEntryPerKeyUnderContention(t *testing.T) {
 			var wrong, clock atomic.Int64
 			m := keyed.New(keyed.Config[int, shared]{
 				Max: tt.max, Idle: tt.idle, Keep: tt.keep,
-				New: func(key *int) *shared { return &shared{key: *key} },
+				Init: func(key *int, s *shared) { s.key = *key },
 			})
 			step := func(r *rand.Rand) {
 				key := r.IntN(keys)
@@ -80,10 +80,10 @@ func TestOneEntryPerKeyUnderContention(t *testing.T) {
 				if again, ok := m.Peek(key, now); !ok || again != e {
 					wrong.Add(1)
 				} else {
-					again.Release()
+					m.Release(again)
 				}
 				witnesses[key].leave()
-				e.Release()
+				m.Release(e)
 			}
 			var all sync.WaitGroup
 			for g := range goroutines {
@@ -110,14 +110,14 @@ func TestPresentKeysAreFoundWhileTheMapChanges(t *testing.T) {
 	var present, made, missed atomic.Int64
 	m := keyed.New(keyed.Config[int, int]{
 		Max: 2 * keys, Idle: time.Hour,
-		New: func(*int) *int { made.Add(1); return new(int) },
+		Init: func(*int, *int) { made.Add(1) },
 	})
-	m.Acquire(0, 0).Release()
+	m.Release(m.Acquire(0, 0))
 
 	var all sync.WaitGroup
 	all.Go(func() {
 		for k := 1; k < keys; k++ {
-			m.Acquire(k, 0).Release()
+			m.Release(m.Acquire(k, 0))
 			present.Store(int64(k))
 		}
 	})
@@ -127,11 +127,11 @@ func TestPresentKeysAreFoundWhileTheMapChanges(t *testing.T) {
 			for last := int64(0); last < keys-1; last = present.Load() {
 				key := int(r.Int64N(last + 1))
 				if e, ok := m.Peek(key, 0); ok {
-					e.Release()
+					m.Release(e)
 				} else {
 					missed.Add(1)
 				}
-				m.Acquire(key, 0).Release()
+				m.Release(m.Acquire(key, 0))
 			}
 		})
 	}
@@ -144,7 +144,7 @@ func TestPresentKeysAreFoundWhileTheMapChanges(t *testing.T) {
 func TestBoundUnderContention(t *testing.T) {
 	t.Parallel()
 	const goroutines, perGoroutine, maxEntries = 8, 5000, 100
-	m := keyed.New(keyed.Config[int, int]{Max: maxEntries, New: func(*int) *int { return new(int) }})
+	m := keyed.New(keyed.Config[int, int]{Max: maxEntries})
 	var over atomic.Int64
 	var all sync.WaitGroup
 	for g := range goroutines {
@@ -154,7 +154,7 @@ func TestBoundUnderContention(t *testing.T) {
 				if m.Len() > maxEntries {
 					over.Add(1)
 				}
-				e.Release()
+				m.Release(e)
 			}
 		})
 	}
@@ -168,7 +168,7 @@ func TestBoundUnderContention(t *testing.T) {
 func TestReleaseThatWaitsLeavesANewUseAlone(t *testing.T) {
 	t.Parallel()
 	var whileLocked func()
-	m := keyed.New(keyed.Config[string, state]{Max: 1, New: newState, Keep: func(*state) bool {
+	m := keyed.New(keyed.Config[string, state]{Max: 1, Init: newState, Keep: func(*state) bool {
 		if whileLocked != nil {
 			whileLocked()
 		}
@@ -183,7 +183,7 @@ func TestReleaseThatWaitsLeavesANewUseAlone(t *testing.T) {
 		begin := make(chan struct{})
 		released.Go(func() {
 			close(begin)
-			first.Release()
+			m.Release(first)
 		})
 		<-begin
 		for range 1000 {
@@ -191,12 +191,12 @@ func TestReleaseThatWaitsLeavesANewUseAlone(t *testing.T) {
 		}
 		again, _ = m.Peek("a", 0)
 	}
-	other.Release()
+	m.Release(other)
 	released.Wait()
 
 	use(m, 0, "c")
 	require.Equal(t, []string{"a"}, keysOf(m), "in use")
-	again.Release()
+	m.Release(again)
 	use(m, 0, "c")
 	require.Equal(t, []string{"c"}, keysOf(m))
 }

@@ -52,15 +52,13 @@ const (
 	aheadFor = time.Second
 )
 
-func (l *Limiter) newBucket(key *httpx.Key) *bucket {
+// initBucket makes a zero b the bucket of key.
+func (l *Limiter) initBucket(key *httpx.Key, b *bucket) {
 	tag := tagOf(key.String())
-	return &bucket{
-		limiter: l,
-		key:     *key,
-		names: []string{
-			l.config.Prefix + ":{" + tag + "}",
-			l.config.Prefix + ":{" + tag + "}:replicas",
-		},
+	b.limiter, b.key = l, *key
+	b.names = []string{
+		l.config.Prefix + ":{" + tag + "}",
+		l.config.Prefix + ":{" + tag + "}:replicas",
 	}
 }
 

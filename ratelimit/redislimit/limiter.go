@@ -48,7 +48,7 @@ func New(c Config) (*Limiter, error) {
 		Max:  c.MaxKeys,
 		Idle: c.IdleTimeout,
 		Hash: httpx.Key.Hash,
-		New:  l.newBucket,
+		Init: l.initBucket,
 		Keep: (*bucket).inUse,
 	})
 	return l, nil
@@ -130,7 +130,7 @@ func (l *Limiter) Publish(key string, remaining int, resetIn time.Duration) {
 // withBucket calls f with the bucket of key, locked.
 func (l *Limiter) withBucket(key httpx.Key, f func(*bucket, time.Duration)) {
 	entry := l.buckets.Acquire(key, l.now())
-	defer entry.Release()
+	defer l.buckets.Release(entry)
 	b := entry.Value()
 	b.mu.Lock()
 	defer b.mu.Unlock()

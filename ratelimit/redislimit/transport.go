@@ -104,7 +104,7 @@ func (t *turn) leave() {
 		t.entry.Value().giveBack(t.from)
 	}
 	if t.entry != nil {
-		t.entry.Release()
+		t.limiter.buckets.Release(t.entry)
 	}
 	if t.req != nil && !t.sent {
 		httpx.Reject(t.req)
