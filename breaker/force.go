@@ -81,10 +81,9 @@ func (b *Breaker) released(key string) *circuit {
 	return c
 }
 
-// override puts the circuit into a state without asking the machine, which is
-// closed and unused until the circuit is released. mu is held.
+// override puts the circuit into a state without asking a machine, which it has
+// no use for until it opens by itself. mu is held.
 func (t *trouble) override(to State, forced bool, reason string) {
-	t.restart()
-	t.reason = reason
+	t.reason, t.machine = reason, nil
 	t.enter(to, forced, t.breaker.now())
 }

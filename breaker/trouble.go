@@ -16,10 +16,10 @@ import (
 // trouble is what a circuit has besides from its first bad call on: gobreaker's
 // state machine and all that goes with its states.
 //
-// A closed circuit does not ask the machine about each call. It only tells it
-// of the failure that opens it; the counts that say which one that is are ours,
-// because the machine knows nothing of slow calls, asks its callbacks with its
-// lock held, and takes a quarter of a kilobyte for a window.
+// A closed circuit has no machine. One is made and told of the failure that opens
+// the circuit, and goes when that has closed again. The counts that say which
+// failure that is are ours, because the machine knows nothing of slow calls, asks
+// its callbacks with its lock held, and takes a quarter of a kilobyte for a window.
 type trouble struct {
 	breaker *Breaker
 	circuit *circuit
@@ -29,7 +29,7 @@ type trouble struct {
 
 	// The rest is guarded by circuit.mu. The machine's own lock is only taken
 	// inside of it.
-	machine   *gobreaker.TwoStepCircuitBreaker[struct{}]
+	machine   *gobreaker.TwoStepCircuitBreaker[struct{}] // nil while closed or forced
 	bad       [windowBuckets]badBucket
 	streak    int           // failures in a row while closed
 	since     time.Duration // when the phase began
@@ -60,14 +60,13 @@ func (c *circuit) getIntoTrouble(b *Breaker, key httpx.Key) *trouble {
 		return t
 	}
 	t := &trouble{breaker: b, circuit: c, key: key}
-	t.restart()
 	c.trouble.Store(t)
 	return t
 }
 
-// restart makes a new machine. It is closed.
-func (t *trouble) restart() {
-	t.machine = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+// newMachine returns a machine that is closed.
+func (t *trouble) newMachine() *gobreaker.TwoStepCircuitBreaker[struct{}] {
+	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests:   uint32(t.breaker.config.Probes), // #nosec G115 -- checked by New
 		Timeout:       t.breaker.config.OpenTimeout,
 		ReadyToTrip:   func(gobreaker.Counts) bool { return true }, // it hears of no other failure
@@ -107,6 +106,7 @@ func (t *trouble) say(reason string, fields http.Header) {
 // open opens the closed circuit.
 func (t *trouble) open(reason string, fields http.Header) {
 	t.say(reason, fields)
+	t.machine = t.newMachine()
 	if done, err := t.machine.Allow(); err == nil {
 		done(errFailure)
 	}
@@ -126,7 +126,7 @@ func (t *trouble) changed(_ string, from, to gobreaker.State) {
 	case gobreaker.StateHalfOpen:
 		t.reason = "time for a probe"
 	case gobreaker.StateClosed:
-		t.reason = "the probes succeeded"
+		t.reason, t.machine = "the probes succeeded", nil
 	}
 	t.enter(states[to], false, now)
 }
