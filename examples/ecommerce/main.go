@@ -49,6 +49,13 @@ func main() {
 // Run is the program without its process: it returns the exit status. The result goes
 // to stdout, progress and errors to stderr. It ends early when ctx is done.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return run(ctx, args, stdout, stderr, trial.Run)
+}
+
+// run is Run, which places the orders by place.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer,
+	place func(context.Context, trial.Config) (trial.Report, error),
+) int {
 	opts, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -59,7 +66,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 	show := newProgress(stderr, opts.Orders)
 	opts.Progress = show.update
-	report, err := trial.Run(ctx, opts.Config)
+	report, err := place(ctx, opts.Config)
 	show.end()
 	switch {
 	case ctx.Err() != nil:

@@ -102,6 +102,42 @@ func TestInterrupt(t *testing.T) {
 	require.True(t, strings.HasSuffix(stderr.String(), "ecommerce: interrupted\n"), stderr.String())
 }
 
+func TestStatusTellsHowHoldfastDid(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name            string
+		plain, holdfast trial.Result
+		err             error
+		want            int
+	}{
+		{name: "good", want: 0},
+		{name: "only plain is bad", plain: trial.Result{Lost: 1, DoubleCharges: 1, WrongBooks: 1}, want: 0},
+		{name: "an order is lost", holdfast: trial.Result{Lost: 1}, want: 1},
+		{name: "somebody is charged twice", holdfast: trial.Result{DoubleCharges: 1}, want: 1},
+		{name: "a payment is booked twice", holdfast: trial.Result{WrongBooks: 1}, want: 1},
+		{name: "broken", err: errors.New("no port is free"), want: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.plain.Shop, tt.holdfast.Shop = trial.Plain, trial.Holdfast
+			for _, args := range [][]string{nil, {"-json"}} {
+				var stdout, stderr bytes.Buffer
+				status := ecommerce.RunTrial(t.Context(), args, &stdout, &stderr, func(context.Context, trial.Config) (trial.Report, error) {
+					return trial.Report{Shops: []trial.Result{tt.plain, tt.holdfast}}, tt.err
+				})
+				require.Equal(t, tt.want, status)
+				if tt.err != nil {
+					require.Equal(t, "ecommerce: no port is free\n", stderr.String())
+					require.Empty(t, stdout.String())
+					continue
+				}
+				require.Contains(t, stdout.String(), trial.Holdfast, "the result is shown, be it good or bad")
+			}
+		})
+	}
+}
+
 // brokenPipe is a reader that went away.
 type brokenPipe struct{}
 

@@ -39,6 +39,14 @@ func TestHoldfastLosesNothing(t *testing.T) {
 			require.Equal(t, orders, plain.Completed+plain.Lost)
 			require.Positive(t, plain.Lost)
 			require.Zero(t, plain.DoubleCharges)
+			plan, forged := providers.NewPlan(providers.Harsh, seed), 0
+			for n := range orders {
+				if plan.Forged(fmt.Sprintf("order-%06d", n)) {
+					forged++
+				}
+			}
+			require.Equal(t, forged, holdfast.Webhooks.Forged, "it is the plan of this seed")
+			require.LessOrEqual(t, plain.Webhooks.Forged, forged, "not all of its orders get so far")
 			for _, s := range report.Shops {
 				require.Zero(t, s.Webhooks.Undelivered, s.Shop)
 				require.GreaterOrEqual(t, s.Webhooks.Refused, s.Webhooks.Forged, s.Shop)
