@@ -9,8 +9,9 @@ import (
 	"sync"
 )
 
-// Payments takes charges and refunds. It honours the Idempotency-Key header: a key
-// that comes again gets the first answer again. Without a key each call is new.
+// Payments takes charges, and refunds of all that an order was charged. It honours the
+// Idempotency-Key header: a key that comes again gets the first answer again. Without a
+// key each call is new.
 //
 // That the money is there it tells by a webhook, soon after the answer to the charge.
 type Payments struct {
@@ -19,7 +20,9 @@ type Payments struct {
 
 	mu      sync.Mutex
 	replays replays
-	charges map[string]*charge
+	made    int                  // charges
+	charges map[string][]*charge // by order
+	ended   map[string]bool      // orders that were paid back: a late charge is refused
 	ledger  map[string]Account
 }
 
@@ -36,7 +39,6 @@ type charge struct {
 	Amount   int64  `json:"amount"`
 	Status   string `json:"status"`
 	currency string
-	refunded bool
 }
 
 type chargeRequest struct {
@@ -46,11 +48,11 @@ type chargeRequest struct {
 }
 
 type refundRequest struct {
-	Charge string `json:"charge"`
+	Order string `json:"order"`
 }
 
 func startPayments(ctx context.Context, plan Plan, perSecond int, hook Hook) (*Payments, error) {
-	p := &Payments{replays: replays{}, charges: map[string]*charge{}, ledger: map[string]Account{}}
+	p := &Payments{replays: replays{}, charges: map[string][]*charge{}, ended: map[string]bool{}, ledger: map[string]Account{}}
 	var err error
 	if p.notifier, err = newNotifier(plan, hook); err != nil {
 		return p, err
@@ -90,14 +92,18 @@ func (p *Payments) charge(r *http.Request) (task, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.replays.once(key, req, func() answer {
+			if p.ended[req.Order] {
+				return refuse(http.StatusConflict, "this order was paid back")
+			}
+			p.made++
 			c := &charge{
-				ID:       fmt.Sprintf("ch_%06d", len(p.charges)+1),
+				ID:       fmt.Sprintf("ch_%06d", p.made),
 				Order:    req.Order,
 				Amount:   req.Amount,
 				Status:   "pending",
 				currency: req.Currency,
 			}
-			p.charges[c.ID] = c
+			p.charges[c.Order] = append(p.charges[c.Order], c)
 			account := p.ledger[c.Order]
 			account.Charges++
 			p.ledger[c.Order] = account
@@ -113,26 +119,24 @@ func (p *Payments) refund(r *http.Request) (task, error) {
 	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
 		return task{}, err
 	}
-	p.mu.Lock()
-	c, ok := p.charges[req.Charge]
-	p.mu.Unlock()
-	if !ok {
-		return task{}, fmt.Errorf("there is no charge %q", req.Charge)
+	if req.Order == "" {
+		return task{}, errors.New("a refund needs an order")
 	}
 	key := r.Header.Get("Idempotency-Key")
-	return task{"refund", c.Order, func() answer {
+	return task{"refund", req.Order, func() answer {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.replays.once(key, req, func() answer {
-			if c.refunded {
-				return refuse(http.StatusConflict, "this charge was refunded before")
+			if !p.ended[req.Order] {
+				p.ended[req.Order] = true
+				account := p.ledger[req.Order]
+				account.Refunds = account.Charges
+				p.ledger[req.Order] = account
+				for _, c := range p.charges[req.Order] {
+					p.notifier.tell("returned", c)
+				}
 			}
-			c.refunded = true
-			account := p.ledger[c.Order]
-			account.Refunds++
-			p.ledger[c.Order] = account
-			p.notifier.tell("returned", c)
-			return reply(http.StatusCreated, refundRequest{c.ID})
+			return reply(http.StatusCreated, req)
 		})
 	}}, nil
 }

@@ -2,7 +2,6 @@ package providers_test
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -80,18 +79,26 @@ func TestPaymentsKeepTheirLedger(t *testing.T) {
 	c.ok(201, "POST", url+"/v1/charges", "", charge("b"))
 	require.Equal(t, providers.Account{Charges: 2}, w.Payments.Account("b"), "without a key each call is a new charge")
 
-	var made struct{ ID string }
-	require.NoError(t, json.Unmarshal([]byte(first), &made))
-	refund := `{"charge":"` + made.ID + `"}`
-	c.ok(201, "POST", url+"/v1/refunds", "r1", refund)
-	c.ok(201, "POST", url+"/v1/refunds", "r1", refund)
-	c.ok(409, "POST", url+"/v1/refunds", "", refund)
-	require.Equal(t, providers.Account{Charges: 1, Refunds: 1}, w.Payments.Account("a"))
+	for order, want := range map[string]providers.Account{
+		"a": {Charges: 1, Refunds: 1},
+		"b": {Charges: 2, Refunds: 2},
+		"c": {}, // nobody was charged for it
+	} {
+		refund := `{"order":"` + order + `"}`
+		c.ok(201, "POST", url+"/v1/refunds", "r"+order, refund)
+		c.ok(201, "POST", url+"/v1/refunds", "r"+order, refund)
+		c.ok(201, "POST", url+"/v1/refunds", "", refund)
+		require.Equal(t, want, w.Payments.Account(order))
+		c.ok(409, "POST", url+"/v1/charges", "late "+order, charge(order))
+		c.ok(409, "POST", url+"/v1/charges", "", charge(order))
+		require.Equal(t, want, w.Payments.Account(order), "a charge that is late is refused")
+	}
 
 	for _, bad := range []string{``, `{}`, `{"order":"a","amount":0,"currency":"EUR"}`} {
 		c.ok(400, "POST", url+"/v1/charges", "", bad)
 	}
 	c.ok(400, "POST", url+"/v1/refunds", "", `{"charge":"none"}`)
+	c.ok(400, "POST", url+"/v1/refunds", "", ``)
 }
 
 func TestPaymentsChargeOnceForConcurrentCalls(t *testing.T) {
@@ -122,6 +129,24 @@ func TestShippingPutTwiceIsOneShipment(t *testing.T) {
 	require.Equal(t, first, c.ok(200, "GET", url, "", ""))
 	require.True(t, w.Shipping.Shipped("a"))
 	c.ok(400, "PUT", url, "", `{}`)
+}
+
+func TestShippingDeleteEndsAShipment(t *testing.T) {
+	t.Parallel()
+	w, c := start(t, providers.Plan{})
+	for _, order := range []string{"made", "late"} {
+		url := w.Shipping.URL() + "/v1/shipments/" + order
+		if order == "made" {
+			c.ok(200, "PUT", url, "", `{"sku":"tea","quantity":1}`)
+			require.True(t, w.Shipping.Shipped(order))
+		}
+		first := c.ok(200, "DELETE", url, "", "")
+		require.Equal(t, first, c.ok(200, "DELETE", url, "", ""))
+		require.False(t, w.Shipping.Shipped(order))
+		c.ok(409, "PUT", url, "", `{"sku":"tea","quantity":1}`)
+		require.False(t, w.Shipping.Shipped(order), "it stays ended")
+		require.Equal(t, first, c.ok(200, "GET", url, "", ""))
+	}
 }
 
 func TestInventoryReservesOnce(t *testing.T) {

@@ -25,7 +25,7 @@ var ErrOutOfStock = errors.New("shop: out of stock")
 var ErrUnconfirmed = errors.New("shop: order not confirmed")
 
 // Order is what a customer wants. Its ID is the root of all idempotency keys: two
-// orders must never share one.
+// orders must never share one, and one that failed is placed again under a new one.
 type Order struct {
 	ID       string
 	SKU      string
@@ -80,9 +80,9 @@ func (s *Shop) Close(ctx context.Context) error {
 }
 
 // Place reserves and charges an order, ships it when the payment provider has told by
-// webhook that it is paid, and confirms it with a receipt. When a
-// step fails, the steps before it are taken back, except that an order which is on its
-// way stands and gives [ErrUnconfirmed]. It takes at most a little over a minute.
+// webhook that it is paid, and confirms it with a receipt. When a step fails, it and
+// the steps before it are taken back, except that an order which is on its way stands
+// and gives [ErrUnconfirmed]. It takes at most a little over a minute.
 func (s *Shop) Place(ctx context.Context, o Order) (Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
@@ -96,6 +96,8 @@ func (s *Shop) Place(ctx context.Context, o Order) (Receipt, error) {
 	return receipt, nil
 }
 
+// place takes back also the step that failed: its error says that there is no answer, and
+// not that nothing was done.
 func (s *Shop) place(ctx context.Context, o Order) (Receipt, error) {
 	free, err := s.inventory.available(ctx, o)
 	if err != nil {
@@ -105,17 +107,18 @@ func (s *Shop) place(ctx context.Context, o Order) (Receipt, error) {
 		return Receipt{}, ErrOutOfStock
 	}
 	if err := s.inventory.reserve(ctx, o); err != nil {
-		return Receipt{}, s.undo(ctx, o, "", err)
+		return Receipt{}, undo(ctx, o, err, s.inventory.release)
 	}
 	charge, err := s.payments.charge(ctx, o)
 	if err != nil {
-		return Receipt{}, s.undo(ctx, o, "", err)
+		return Receipt{}, undo(ctx, o, err, s.payments.refund, s.inventory.release)
 	}
 	if err := s.desk.Await(ctx, o.ID); err != nil {
-		return Receipt{}, s.undo(ctx, o, charge, fmt.Errorf("payments: not confirmed: %w", err))
+		err = fmt.Errorf("payments: not confirmed: %w", err)
+		return Receipt{}, undo(ctx, o, err, s.payments.refund, s.inventory.release)
 	}
 	if err := s.shipping.create(ctx, o); err != nil {
-		return Receipt{}, s.undo(ctx, o, charge, err)
+		return Receipt{}, undo(ctx, o, err, s.shipping.cancel, s.payments.refund, s.inventory.release)
 	}
 	tracking, err := s.shipping.tracking(ctx, o.ID)
 	if err != nil {
@@ -124,15 +127,15 @@ func (s *Shop) place(ctx context.Context, o Order) (Receipt, error) {
 	return Receipt{Charge: charge, Tracking: tracking}, nil
 }
 
-// undo pays back the charge, if there is one, and releases what is reserved for an
-// order that failed with cause. A caller who went away does not stop it. The error is
-// cause and whatever could not be taken back.
-func (s *Shop) undo(ctx context.Context, o Order, charge string, cause error) error {
+// undo takes back the steps of an order that failed with cause. A caller who went away
+// does not stop it. The error is cause and whatever could not be taken back, which is
+// for somebody to look at.
+func undo(ctx context.Context, o Order, cause error, steps ...func(context.Context, Order) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	var refund error
-	if charge != "" {
-		refund = s.payments.refund(ctx, charge)
+	errs := []error{cause}
+	for _, back := range steps {
+		errs = append(errs, back(ctx, o))
 	}
-	return errors.Join(cause, refund, s.inventory.release(ctx, o))
+	return errors.Join(errs...)
 }

@@ -35,12 +35,14 @@ func (p payments) charge(ctx context.Context, o Order) (id string, err error) {
 	return answer.ID, err
 }
 
-// refund pays a charge back.
-func (p payments) refund(ctx context.Context, chargeID string) error {
-	req, err := request(ctx, http.MethodPost, p.url+"/v1/refunds", map[string]any{"charge": chargeID})
+// refund pays back whatever an order was charged, be it nothing, and ends the order: a
+// charge that is still on its way is refused. It names the order, since the id of the
+// charge is not known when its answer was lost.
+func (p payments) refund(ctx context.Context, o Order) error {
+	req, err := request(ctx, http.MethodPost, p.url+"/v1/refunds", map[string]any{"order": o.ID})
 	if err != nil {
 		return err
 	}
-	req.Header.Set(idempotencyKey, "refund-"+chargeID)
+	req.Header.Set(idempotencyKey, "refund-"+o.ID)
 	return do(p.client, req, "payments: refund", nil)
 }

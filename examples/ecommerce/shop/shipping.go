@@ -25,6 +25,16 @@ func (s shipping) create(ctx context.Context, o Order) error {
 	return do(s.client, req, "shipping: create", nil)
 }
 
+// cancel sees to it that no parcel goes out, be there a shipment or not. A DELETE is
+// idempotent by its method, too.
+func (s shipping) cancel(ctx context.Context, o Order) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, s.address(o.ID), http.NoBody)
+	if err != nil {
+		return err
+	}
+	return do(s.client, req, "shipping: cancel", nil)
+}
+
 // tracking returns the number by which the customer can follow the parcel.
 func (s shipping) tracking(ctx context.Context, orderID string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.address(orderID), http.NoBody)

@@ -41,6 +41,7 @@ var good = map[string]answer{
 	"charge":  {status: 201, body: `{"id":"ch_1"}`},
 	"refund":  {status: 201, body: `{}`},
 	"ship":    {status: 200, body: `{}`},
+	"cancel":  {status: 200, body: `{}`},
 	"status":  {status: 200, body: `{"tracking":"TRK-1"}`},
 	"events":  {status: 202, body: `{}`},
 }
@@ -57,12 +58,13 @@ func (n *network) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	step := map[string]string{
-		"POST /graphql":         body.OperationName,
-		"POST /v1/charges":      "charge",
-		"POST /v1/refunds":      "refund",
-		"PUT /v1/shipments/o/1": "ship",
-		"GET /v1/shipments/o/1": "status",
-		"POST /v1/events":       "events",
+		"POST /graphql":            body.OperationName,
+		"POST /v1/charges":         "charge",
+		"POST /v1/refunds":         "refund",
+		"PUT /v1/shipments/o/1":    "ship",
+		"DELETE /v1/shipments/o/1": "cancel",
+		"GET /v1/shipments/o/1":    "status",
+		"POST /v1/events":          "events",
 	}[req.Method+" "+req.URL.Path]
 	a := n.note(step, req, len(body.Events))
 	if a.do != nil {
@@ -171,7 +173,12 @@ func TestPlace(t *testing.T) {
 		{
 			name:    "not charged",
 			answers: map[string]answer{"charge": unavailable},
-			steps:   "Stock Reserve charge Release", text: "payments: charge: 503",
+			steps:   "Stock Reserve charge refund Release", text: "payments: charge: 503",
+		},
+		{
+			name:    "answer to the charge lost",
+			answers: map[string]answer{"charge": {err: broken}},
+			steps:   "Stock Reserve charge refund Release", is: []error{broken},
 		},
 		{
 			name:    "not paid",
@@ -179,15 +186,16 @@ func TestPlace(t *testing.T) {
 			steps:   "Stock Reserve charge paid refund Release", is: []error{broken}, text: "payments: not confirmed: ",
 		},
 		{
-			name:    "not shipped",
+			name:    "not shipped, or the answer lost",
 			answers: map[string]answer{"ship": {err: broken}},
-			steps:   "Stock Reserve charge paid ship refund Release", is: []error{broken},
+			steps:   "Stock Reserve charge paid ship cancel refund Release", is: []error{broken},
 		},
 		{
 			name:    "not shipped and not taken back",
-			answers: map[string]answer{"ship": {err: broken}, "refund": unavailable, "Release": unavailable},
-			steps:   "Stock Reserve charge paid ship refund Release", is: []error{broken},
-			text: "payments: refund: 503 Service Unavailable\ninventory: Release: 503 Service Unavailable",
+			answers: map[string]answer{"ship": {err: broken}, "cancel": unavailable, "refund": unavailable, "Release": unavailable},
+			steps:   "Stock Reserve charge paid ship cancel refund Release", is: []error{broken},
+			text: "shipping: cancel: 503 Service Unavailable\npayments: refund: 503 Service Unavailable\n" +
+				"inventory: Release: 503 Service Unavailable",
 		},
 		{
 			name:    "not confirmed",
@@ -197,7 +205,7 @@ func TestPlace(t *testing.T) {
 		{
 			name:    "answer is not JSON",
 			answers: map[string]answer{"charge": {status: 201, body: "<html>"}},
-			steps:   "Stock Reserve charge Release", text: "payments: charge: invalid character",
+			steps:   "Stock Reserve charge refund Release", text: "payments: charge: invalid character",
 		},
 	}
 	for _, tt := range tests {
@@ -254,7 +262,8 @@ func TestKeysComeFromTheOrder(t *testing.T) {
 				"charge":  "charge-o/1",
 				"paid":    "",
 				"ship":    "",
-				"refund":  "refund-ch_1",
+				"cancel":  "",
+				"refund":  "refund-o/1",
 				"Release": "Release-o/1",
 			}, n.keys)
 		}
@@ -271,7 +280,7 @@ func TestAnOrderIsTakenBackForACallerWhoIsGone(t *testing.T) {
 		_, err := s.Place(ctx, order)
 		require.ErrorIs(t, err, gone)
 		require.NoError(t, s.Close(t.Context()))
-		require.Equal(t, "Stock Reserve charge paid ship refund Release", strings.Join(n.steps, " "))
+		require.Equal(t, "Stock Reserve charge paid ship cancel refund Release", strings.Join(n.steps, " "))
 	})
 }
 

@@ -25,6 +25,7 @@ type Result struct {
 	Unconfirmed      int              `json:"unconfirmed"`       // completed, but the customer was told otherwise
 	Lost             int              `json:"lost"`              // all others
 	PaidNotShipped   int              `json:"paid_not_shipped"`  // lost, and the customer's money is gone
+	ShippedNotPaid   int              `json:"shipped_not_paid"`  // lost, and the goods are gone
 	DoubleCharges    int              `json:"double_charges"`    // charges above the first for the same order
 	ConfirmedOnce    int              `json:"confirmed_once"`    // orders whose payment the shop booked once
 	ConfirmedMore    int              `json:"confirmed_more"`    // orders whose payment it booked more than once
@@ -101,8 +102,11 @@ func (r *Result) add(w *providers.World, p placement, entries []ledger.Entry) {
 		}
 	} else {
 		r.Lost++
-		if paid > 0 && !shipped {
+		switch {
+		case paid > 0 && !shipped:
 			r.PaidNotShipped++
+		case paid == 0 && shipped:
+			r.ShippedNotPaid++
 		}
 	}
 	r.DoubleCharges += max(0, account.Charges-1)

@@ -85,6 +85,20 @@ func only(method, path string, status int, body string) func(*http.Request, http
 	}
 }
 
+// lose returns what lets the calls of this method to paths that begin so be done, and
+// loses each answer.
+func lose(method, path string) func(*http.Request, http.RoundTripper) (*http.Response, error) {
+	return func(req *http.Request, next http.RoundTripper) (*http.Response, error) {
+		resp, err := next.RoundTrip(req)
+		if err == nil && req.Method == method && strings.HasPrefix(req.URL.Path, path) {
+			return nil, errors.Join(errLost, resp.Body.Close())
+		}
+		return resp, err
+	}
+}
+
+var errLost = errors.New("the answer is lost")
+
 // neverReserve says that it has reserved, and has not.
 func neverReserve(req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	if req.GetBody != nil {
@@ -121,6 +135,16 @@ func (c cooked) Entries(ctx context.Context, order string) ([]ledger.Entry, erro
 	return c.change(all), err
 }
 
+// trusting returns a desk that waits for no payment.
+func trusting(v *webhook.Verifier) (shop.Desk, error) {
+	d, err := shop.PlainDesk(v)
+	return trustingDesk{d}, err
+}
+
+type trustingDesk struct{ shop.Desk }
+
+func (trustingDesk) Await(context.Context, string) error { return nil }
+
 // A shop that does wrong is found out by the books of the providers, although all is
 // well in its own eyes.
 func TestTheBooksTell(t *testing.T) {
@@ -143,6 +167,22 @@ func TestTheBooksTell(t *testing.T) {
 			name:  "never shipped",
 			spoil: only("", "/v1/shipments/", 200, `{"tracking":"TRK-1"}`),
 			want:  trial.Result{Lost: orders, PaidNotShipped: orders, ConfirmedOnce: orders},
+		},
+		{
+			name:  "shipped for nothing",
+			spoil: only("", "/v1/charges", 201, `{}`),
+			desk:  trusting,
+			want:  trial.Result{Lost: orders, ShippedNotPaid: orders},
+		},
+		{
+			name:  "charged, but the answer is lost",
+			spoil: lose("POST", "/v1/charges"),
+			want:  trial.Result{Lost: orders, ConfirmedOnce: orders},
+		},
+		{
+			name:  "shipped, but the answer is lost",
+			spoil: lose("PUT", "/v1/shipments/"),
+			want:  trial.Result{Lost: orders, ConfirmedOnce: orders},
 		},
 		{
 			name:  "never reserved",
@@ -193,6 +233,7 @@ func TestTheBooksTell(t *testing.T) {
 				Unconfirmed:    got.Unconfirmed,
 				Lost:           got.Lost,
 				PaidNotShipped: got.PaidNotShipped,
+				ShippedNotPaid: got.ShippedNotPaid,
 				DoubleCharges:  got.DoubleCharges,
 				ConfirmedOnce:  got.ConfirmedOnce,
 				ConfirmedMore:  got.ConfirmedMore,

@@ -50,6 +50,7 @@ var rows = []struct {
 	{"  not confirmed", func(s Result) string { return strconv.Itoa(s.Unconfirmed) }},
 	{"orders lost", func(s Result) string { return strconv.Itoa(s.Lost) }},
 	{"  paid, never shipped", func(s Result) string { return strconv.Itoa(s.PaidNotShipped) }},
+	{"  shipped, never paid", func(s Result) string { return strconv.Itoa(s.ShippedNotPaid) }},
 	{"double charges", func(s Result) string { return strconv.Itoa(s.DoubleCharges) }},
 	{"payments confirmed once", func(s Result) string { return strconv.Itoa(s.ConfirmedOnce) }},
 	{"  booked more than once", func(s Result) string { return strconv.Itoa(s.ConfirmedMore) }},

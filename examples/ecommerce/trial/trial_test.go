@@ -28,6 +28,7 @@ func TestHoldfastLosesNothing(t *testing.T) {
 			require.Zero(t, holdfast.Lost)
 			require.Zero(t, holdfast.Unconfirmed)
 			require.Zero(t, holdfast.PaidNotShipped)
+			require.Zero(t, holdfast.ShippedNotPaid)
 			require.Zero(t, holdfast.DoubleCharges)
 			require.Zero(t, holdfast.EventsLost)
 			require.Equal(t, orders, holdfast.ConfirmedOnce)
@@ -136,7 +137,7 @@ func TestWriteTable(t *testing.T) {
 	t.Parallel()
 	stats := providers.Stats{Calls: 12, ServerErrors: 1, TooManyRequests: 2, Resets: 3, Slow: 4, Retries: 5}
 	report := trial.Report{Orders: 3, Seed: 9, Faults: providers.Harsh, Shops: []trial.Result{{
-		Shop: trial.Plain, Completed: 2, Lost: 1, PaidNotShipped: 1, Calls: 12, P50Milliseconds: 55.4,
+		Shop: trial.Plain, Completed: 2, Lost: 1, PaidNotShipped: 1, ShippedNotPaid: 4, Calls: 12, P50Milliseconds: 55.4,
 		ConfirmedOnce: 2, ConfirmedMore: 1, WrongBooks: 3,
 		Webhooks:  providers.Webhooks{Events: 6, Sent: 9, Duplicates: 2, Cut: 1, Forged: 4, Refused: 5},
 		Providers: []trial.ProviderResult{{Provider: "payments", Stats: stats}},
@@ -145,6 +146,7 @@ func TestWriteTable(t *testing.T) {
 	require.NoError(t, report.WriteTable(&b))
 	require.Contains(t, b.String(), "3 orders, seed 9, faults harsh\n")
 	require.Contains(t, b.String(), "orders lost                          1\n")
+	require.Contains(t, b.String(), "  paid, never shipped                1\n  shipped, never paid                4\n")
 	require.Contains(t, b.String(), "p50 of a confirmed order         55 ms\n")
 	require.Contains(t, b.String(), "payments confirmed once              2\n  booked more than once              1\norders booked wrongly                3\n")
 	require.Contains(t, b.String(), "payments    plain                6       9       2       1       4       5\n")
