@@ -15,15 +15,21 @@
 // no address. A proxy on the same machine ends TLS, and says so by X-Forwarded-Proto;
 // to try it without one there is -http:
 //
-//	go run ./examples/payments -db payments.db -http &
+//	go run ./examples/payments -db payments.db -http
+//
+// Then, in another terminal with the same secret:
+//
 //	echo '{"id":"evt_1","type":"charge.succeeded","data":{"object":{"id":"ch_1","amount":1999,"currency":"gbp"}}}' |
 //		go run ./examples/hooks sign -scheme stripe -secret-env STRIPE_WEBHOOK_SECRET -url http://127.0.0.1:8080/hooks/stripe -send
+//	go run ./examples/hooks list -db payments.db -state dead
 //
 // There is no account in GBP, so this event cannot be booked. It is not lost: it is set
-// aside, dead, with the reason. Once the account is there it is booked by a replay:
+// aside, dead, with the reason. End the program and start it with the account:
 //
-//	go run ./examples/hooks list -db payments.db -state dead
-//	go run ./examples/payments -db payments.db -http -accounts EUR,USD,GBP &
+//	go run ./examples/payments -db payments.db -http -accounts EUR,USD,GBP
+//
+// A replay, in the other terminal, has the event booked:
+//
 //	go run ./examples/hooks replay -db payments.db -dead
 //
 // On SIGTERM, or Ctrl-C, it takes no more webhooks, answers those that it has, finishes
