@@ -88,12 +88,16 @@ func (s *Shop) Place(ctx context.Context, o Order) (Receipt, error) {
 	defer cancel()
 	s.analytics.track(o.ID, "order.placed")
 	receipt, err := s.place(ctx, o)
-	if err != nil {
+	switch {
+	case err == nil:
+		s.analytics.track(o.ID, "order.confirmed")
+		return receipt, nil
+	case errors.Is(err, ErrUnconfirmed):
+		s.analytics.track(o.ID, "order.unconfirmed")
+	default:
 		s.analytics.track(o.ID, "order.failed")
-		return Receipt{}, fmt.Errorf("shop: order %s: %w", o.ID, err)
 	}
-	s.analytics.track(o.ID, "order.confirmed")
-	return receipt, nil
+	return Receipt{}, fmt.Errorf("shop: order %s: %w", o.ID, err)
 }
 
 // place takes back also the step that failed: its error says that there is no answer, and

@@ -25,6 +25,7 @@ type network struct {
 	steps   []string
 	keys    map[string]string // idempotency key by step
 	batches []int             // events in each batch
+	events  []string          // their names
 }
 
 type answer struct {
@@ -49,7 +50,9 @@ var good = map[string]answer{
 func (n *network) RoundTrip(req *http.Request) (*http.Response, error) {
 	var body struct {
 		OperationName string `json:"operationName"`
-		Events        []any  `json:"events"`
+		Events        []struct {
+			Name string `json:"name"`
+		} `json:"events"`
 	}
 	if req.Body != nil && req.Body != http.NoBody {
 		defer req.Body.Close()
@@ -66,7 +69,11 @@ func (n *network) RoundTrip(req *http.Request) (*http.Response, error) {
 		"GET /v1/shipments/o/1":    "status",
 		"POST /v1/events":          "events",
 	}[req.Method+" "+req.URL.Path]
-	a := n.note(step, req, len(body.Events))
+	names := make([]string, len(body.Events))
+	for i, e := range body.Events {
+		names[i] = e.Name
+	}
+	a := n.note(step, req, names)
 	if a.do != nil {
 		a.do()
 	}
@@ -84,11 +91,12 @@ func (n *network) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func (n *network) note(step string, req *http.Request, events int) answer {
+func (n *network) note(step string, req *http.Request, events []string) answer {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if step == "events" {
-		n.batches = append(n.batches, events)
+		n.batches = append(n.batches, len(events))
+		n.events = append(n.events, events...)
 	} else {
 		n.steps = append(n.steps, step)
 		n.keys[step] = req.Header.Get("Idempotency-Key")
@@ -121,7 +129,7 @@ func (d *desk) Await(ctx context.Context, order string) error {
 	if err != nil {
 		return err
 	}
-	a := d.network.note("paid", req, 0)
+	a := d.network.note("paid", req, nil)
 	if a.do != nil {
 		a.do()
 	}
@@ -217,6 +225,14 @@ func TestPlace(t *testing.T) {
 				require.NoError(t, s.Close(t.Context()))
 				require.Equal(t, tt.steps, strings.Join(n.steps, " "))
 				require.Equal(t, tt.want, receipt)
+				end := "order.failed"
+				switch {
+				case err == nil:
+					end = "order.confirmed"
+				case errors.Is(err, shop.ErrUnconfirmed):
+					end = "order.unconfirmed"
+				}
+				require.Equal(t, []string{"order.placed", end}, n.events)
 				if tt.is == nil && tt.text == "" {
 					require.NoError(t, err)
 					return
