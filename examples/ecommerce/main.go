@@ -11,7 +11,7 @@
 //
 // Exit status: 0 if the shop with holdfast lost no order, charged nobody twice and booked
 // each payment once, 1 if it did not or the run failed, 2 for flags that make no sense,
-// 130 after an interrupt.
+// 130 after Ctrl-C or SIGTERM.
 package main
 
 import (
@@ -23,12 +23,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"github.com/holdfast-go/holdfast/examples/ecommerce/providers"
 	"github.com/holdfast-go/holdfast/examples/ecommerce/trial"
 )
 
-// maxOrders keeps the books of a run in memory, and a run within the hour.
+// maxOrders keeps the books of a run in memory, and a run to about an hour.
 const maxOrders = 100_000
 
 // Exit statuses.
@@ -40,7 +41,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := Run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status)
