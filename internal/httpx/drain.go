@@ -19,7 +19,7 @@ const (
 // again, and closes it. A body that is known to be longer is closed at once, and
 // so is one that [Peek] has waited for as long and that has not moved since.
 // It returns after DrainTime at the latest if the body's Close ends its Read,
-// as those of net/http do.
+// as those of net/http do. A panic of the body is passed on.
 func Discard(resp *http.Response) {
 	var d Drainer
 	defer d.Release()
@@ -51,28 +51,28 @@ func (d *Drainer) Discard(resp *http.Response) {
 	}
 	if d.state == nil {
 		d.state = drainStates.Get().(*drainState)
-		d.state.body = body
+		d.state.body, d.state.panicked = body, make(chan any, 1)
 		d.timer = time.AfterFunc(DrainTime, d.state.closeBody)
 	} else {
 		d.state.body = body
 		d.timer.Reset(DrainTime)
 	}
-	drained := false
 	defer func() {
-		// After a panic of the body, or with the timer's goroutine under way,
-		// the state may still be in use.
-		if !d.timer.Stop() || !drained {
-			d.state, d.timer = nil, nil
+		if d.timer.Stop() {
+			return
+		}
+		// The timer's goroutine closes the body.
+		if v := <-d.state.panicked; v != nil {
+			panic(v)
 		}
 	}()
 	d.state.drain()
-	drained = true
 }
 
 // Release gives back what d has kept. d can be used again afterwards.
 func (d *Drainer) Release() {
 	if d.state != nil {
-		d.state.body = nil
+		d.state.body, d.state.panicked = nil, nil
 		drainStates.Put(d.state)
 		d.state, d.timer = nil, nil
 	}
@@ -81,15 +81,20 @@ func (d *Drainer) Release() {
 // drainState is what draining a body takes.
 type drainState struct {
 	body      io.ReadCloser
-	closeBody func() // made once, for timers
+	closeBody func()   // made once, for timers
+	panicked  chan any // takes what a closeBody has panicked with, or nil
 	buf       [4 << 10]byte
 }
 
-// drainStates keeps no timers: one must not get from a bubble of
-// testing/synctest into another.
+// drainStates keeps no timers and no channels: one must not get from a bubble
+// of testing/synctest into another.
 var drainStates = sync.Pool{New: func() any {
 	d := &drainState{}
-	d.closeBody = func() { _ = d.body.Close() }
+	d.closeBody = func() {
+		// On the goroutine of a timer nobody else could recover.
+		defer func() { d.panicked <- recover() }()
+		_ = d.body.Close()
+	}
 	return d
 }}
 

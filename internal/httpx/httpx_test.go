@@ -141,6 +141,36 @@ func TestDiscard(t *testing.T) {
 	httpx.Discard(&http.Response{})
 }
 
+// A body that is closed because it takes too long is closed on the goroutine of a
+// timer, where a panic would end the program.
+func TestDiscardPassesPanicsOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var d httpx.Drainer
+		defer d.Release()
+		for range 3 { // it can be used again
+			resp, body := answer(t, rttest.Step{Body: "sorry", Drip: time.Hour})
+			resp.Body = &rude{Body: body}
+			begin := time.Now()
+			require.PanicsWithValue(t, "mine", func() { d.Discard(resp) })
+			require.Equal(t, httpx.DrainTime, time.Since(begin))
+			resp, body = answer(t, rttest.Step{Body: "sorry"})
+			d.Discard(resp)
+			require.True(t, body.SawEnd())
+		}
+	})
+}
+
+// rude is a body that panics when it is closed the first time.
+type rude struct{ *rttest.Body }
+
+func (b *rude) Close() error {
+	if _ = b.Body.Close(); b.Closes() == 1 {
+		panic("mine")
+	}
+	return nil
+}
+
 type endings struct{ got *[]error }
 
 func (e endings) End(err error) { *e.got = append(*e.got, err) }
