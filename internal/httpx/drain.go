@@ -102,11 +102,11 @@ var drainStates = sync.Pool{New: func() any {
 func (d *drainState) drain() {
 	for left := int64(DrainBytes); left > 0; {
 		n, err := d.body.Read(d.buf[:min(int64(len(d.buf)), left)])
-		if err != nil {
-			return
+		if n <= 0 || err != nil {
+			return // nothing can mean anything; it is no reason to spin
 		}
-		left -= int64(max(n, 0))
+		left -= int64(n)
 	}
 	// Only EOF frees a connection.
-	_, _ = io.ReadFull(d.body, d.buf[:1])
+	_, _ = d.body.Read(d.buf[:1])
 }

@@ -171,6 +171,19 @@ func (b *rude) Close() error {
 	return nil
 }
 
+// A Read that gives nothing and no error must not be tried for ever.
+func TestDiscardOfNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // in which time stands still for who spins
+		body := &giving{steps: make([]func(), 1000)}
+		for i := range body.steps {
+			body.steps[i] = func() {}
+		}
+		httpx.Discard(&http.Response{Body: body, ContentLength: -1})
+		require.Len(t, body.steps, 999)
+	})
+}
+
 type endings struct{ got *[]error }
 
 func (e endings) End(err error) { *e.got = append(*e.got, err) }
