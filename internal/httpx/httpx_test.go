@@ -2,11 +2,13 @@ package httpx_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -222,6 +224,15 @@ func TestWatch(t *testing.T) {
 		_, err := io.ReadAll(resp.Body)
 		require.ErrorIs(t, err, rttest.ErrCut)
 		require.Equal(t, []error{rttest.ErrCut}, *got)
+	})
+	t.Run("cut off with an error about an EOF", func(t *testing.T) {
+		t.Parallel()
+		cut := fmt.Errorf("connection: %w", io.EOF)
+		resp, got := &http.Response{Body: io.NopCloser(iotest.ErrReader(cut))}, []error(nil)
+		httpx.Watch(resp, endings{&got})
+		_, err := io.ReadAll(resp.Body)
+		require.Equal(t, cut, err)
+		require.Equal(t, []error{cut}, got)
 	})
 	t.Run("without a body", func(t *testing.T) {
 		t.Parallel()

@@ -68,7 +68,8 @@ func (r *recorder) repeatable() bool {
 }
 
 func (r *recorder) repeatableLocked() bool {
-	return !r.overflow && !r.closed && (r.err == nil || errors.Is(r.err, io.EOF))
+	// To a transport an error that wraps io.EOF is a failure.
+	return !r.overflow && !r.closed && (r.err == nil || r.err == io.EOF) //nolint:errorlint // see above
 }
 
 // finish lets the source be closed as soon as the current attempt has.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -155,13 +156,14 @@ func TestReplayBeyondLimit(t *testing.T) {
 
 func TestReplayOfFailingBody(t *testing.T) {
 	t.Parallel()
-	failure := errors.New("disk error")
-	r := httpx.NewReplay(post(t, io.MultiReader(strings.NewReader("pay"), iotest.ErrReader(failure))), 100)
-	data, err := io.ReadAll(r.First().Body)
-	require.ErrorIs(t, err, failure)
-	require.Equal(t, "pay", string(data))
-	require.False(t, r.Repeatable(), "it would fail again")
-	r.Done()
+	for _, failure := range []error{errors.New("disk error"), fmt.Errorf("disk: %w", io.EOF)} {
+		r := httpx.NewReplay(post(t, io.MultiReader(strings.NewReader("pay"), iotest.ErrReader(failure))), 100)
+		data, err := io.ReadAll(r.First().Body)
+		require.ErrorIs(t, err, failure)
+		require.Equal(t, "pay", string(data))
+		require.False(t, r.Repeatable(), "it would fail again")
+		r.Done()
+	}
 }
 
 func TestReplayReplacedAttemptCannotSpoilTheNext(t *testing.T) {

@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -45,9 +44,10 @@ type watched[E Ender] struct {
 func (w *watched[E]) Read(p []byte) (int, error) {
 	n, err := w.body.Read(p)
 	if err != nil {
-		// The Close of an HTTP/2 stream ends a Read, with an error that says
-		// nothing about the peer, before it returns.
-		if errors.Is(err, io.EOF) || w.closing.Load() {
+		// Only io.EOF itself is the end to a reader. The Close of an HTTP/2 stream
+		// ends a Read, with an error that says nothing about the peer, before it
+		// returns.
+		if err == io.EOF || w.closing.Load() { //nolint:errorlint // see above
 			w.end(nil)
 		} else {
 			w.end(err)
