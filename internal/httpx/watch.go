@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -16,8 +17,8 @@ type Ender interface {
 
 // Watch makes e learn how reading resp's body ends. A response without a body
 // has ended already. The wrapper is one allocation, reads and closes straight
-// through, may be closed while a Read is under way, and stays an io.Writer
-// where the body is one (101 Switching Protocols).
+// through, may be closed while a Read is under way, and stays an io.Writer with
+// a CloseWrite where the body is one (101 Switching Protocols).
 func Watch[E Ender](resp *http.Response, e E) {
 	if !HasBody(resp) {
 		e.End(nil)
@@ -75,4 +76,12 @@ type watchedConn[E Ender] struct{ watched[E] }
 // Write sends p to the peer of an upgraded connection.
 func (w *watchedConn[E]) Write(p []byte) (int, error) {
 	return w.body.(io.Writer).Write(p)
+}
+
+// CloseWrite ends what is sent, as far as the connection can do that.
+func (w *watchedConn[E]) CloseWrite() error {
+	if c, ok := w.body.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return fmt.Errorf("http: CloseWrite: %w", http.ErrNotSupported)
 }
