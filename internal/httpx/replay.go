@@ -64,8 +64,11 @@ func (r Replay) Again(ctx context.Context) (*http.Request, error) {
 		return r.req.WithContext(ctx), nil
 	}
 	body, err := r.req.GetBody()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case body == nil:
+		return nil, ErrNotRepeatable // rather than sent without one
 	}
 	return withBody(ctx, r.req, body), nil
 }

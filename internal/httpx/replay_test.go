@@ -76,6 +76,10 @@ func TestReplayWithGetBody(t *testing.T) {
 	req.GetBody = func() (io.ReadCloser, error) { return nil, failure }
 	_, err = r.Again(t.Context())
 	require.ErrorIs(t, err, failure)
+
+	req.GetBody = func() (io.ReadCloser, error) { return nil, nil }
+	_, err = r.Again(t.Context())
+	require.ErrorIs(t, err, httpx.ErrNotRepeatable, "not sent without a body")
 }
 
 func TestReplayRecordsWhileStreaming(t *testing.T) {
