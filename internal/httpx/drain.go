@@ -46,7 +46,7 @@ func (d *Drainer) Discard(resp *http.Response) {
 		resp.StatusCode == http.StatusSwitchingProtocols {
 		return
 	}
-	if p, ok := body.(*peeked); ok && p.stuck() {
+	if stuck(body) {
 		return
 	}
 	if d.state == nil {

@@ -136,7 +136,12 @@ func (b *peeked) take(p *pump) {
 	}
 }
 
-// stuck reports whether the body has not moved since Peek has waited for it.
+// stuck reports whether body has not moved since Peek has waited for it.
+func stuck(body io.ReadCloser) bool {
+	b, ok := body.(interface{ stuck() bool })
+	return ok && b.stuck()
+}
+
 func (b *peeked) stuck() bool {
 	if b.late == nil {
 		return false

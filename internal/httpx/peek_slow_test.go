@@ -294,11 +294,15 @@ func TestDiscardPeeked(t *testing.T) {
 		pause time.Duration // between the look and the end
 		took  time.Duration
 		left  int
+
+		watched bool
 	}{
-		"a byte a second": {time.Second, 0, 0, 100},
-		"nothing at all":  {1000 * time.Hour, 0, 0, 100},
-		"it has moved":    {time.Second, time.Second, httpx.DrainTime, 99},
-		"it was in time":  {time.Microsecond, 0, 0, 0},
+		"a byte a second":       {time.Second, 0, 0, 100, false},
+		"nothing at all":        {1000 * time.Hour, 0, 0, 100, false},
+		"it has moved":          {time.Second, time.Second, httpx.DrainTime, 99, false},
+		"it was in time":        {time.Microsecond, 0, 0, 0, false},
+		"watched":               {time.Second, 0, 0, 100, true},
+		"watched, it has moved": {time.Second, time.Second, httpx.DrainTime, 99, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -306,6 +310,9 @@ func TestDiscardPeeked(t *testing.T) {
 				body := newDripping(drip{data: strings.Repeat("x", 100), wait: tt.wait, end: io.EOF})
 				resp := &http.Response{Body: body, ContentLength: -1}
 				httpx.Peek(resp, 1000)
+				if tt.watched {
+					httpx.Watch(resp, endings{new([]error)})
+				}
 				time.Sleep(tt.pause)
 				synctest.Wait()
 				begin := time.Now()

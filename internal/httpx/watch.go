@@ -71,6 +71,8 @@ func (w *watched[E]) end(err error) {
 	}
 }
 
+func (w *watched[E]) stuck() bool { return stuck(w.body) }
+
 type watchedConn[E Ender] struct{ watched[E] }
 
 // Write sends p to the peer of an upgraded connection.
