@@ -1,0 +1,135 @@
+package rttest_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"slices"
+	"testing"
+)
+
+func TestContractCatchesRequests(t *testing.T) {
+	t.Parallel()
+	catches(t, map[string]catch{
+		"refusal leaves the request body open": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				if req.Method == http.MethodPost {
+					return nil, errRefused
+				}
+				return next.RoundTrip(req)
+			}),
+			"request body is closed exactly once",
+		},
+		"request body closed twice": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				resp, err := next.RoundTrip(req)
+				if req.Body != nil {
+					_ = req.Body.Close()
+				}
+				return resp, err
+			}),
+			"request body is closed exactly once",
+		},
+		"request body left open for a caller that has gone": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				if err := req.Context().Err(); err != nil {
+					return nil, err
+				}
+				return next.RoundTrip(req)
+			}),
+			"request body is closed when the context is over",
+		},
+		"header set on the caller's request": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				req.Header.Set("X-Attempt", "1")
+				return next.RoundTrip(req)
+			}),
+			"request is not changed",
+		},
+		"body of the caller's request replaced": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				if req.Body != nil {
+					req.Body = struct{ io.ReadCloser }{req.Body}
+				}
+				return next.RoundTrip(req)
+			}),
+			"request is not changed",
+		},
+		"URL of the caller's request changed": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				req.URL.RawQuery = ""
+				return next.RoundTrip(req)
+			}),
+			"request is not changed",
+		},
+		"form parsed into the caller's request": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				req.PostForm = map[string][]string{}
+				return next.RoundTrip(req)
+			}),
+			"request is not changed",
+		},
+		"headers dropped below": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				clone := req.Clone(req.Context())
+				clone.Header = http.Header{}
+				return next.RoundTrip(clone)
+			}),
+			"request arrives as it was made",
+		},
+		"query dropped below": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				clone := req.Clone(req.Context())
+				clone.URL.RawQuery = ""
+				return next.RoundTrip(clone)
+			}),
+			"request arrives as it was made",
+		},
+		"repeated without the body": {
+			repeat(drain, func(req *http.Request) *http.Request { return req }),
+			"request body arrives whole at each attempt",
+		},
+		"GetBody dropped": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				clone := req.Clone(req.Context())
+				clone.GetBody = nil
+				return next.RoundTrip(clone)
+			}),
+			"GetBody works below",
+		},
+		"body made of none": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				clone := req.Clone(req.Context())
+				if clone.Body == nil {
+					clone.Body = io.NopCloser(bytes.NewReader(nil))
+				}
+				return next.RoundTrip(clone)
+			}),
+			"request without a body stays one",
+		},
+		"request body buffered": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				return next.RoundTrip(buffered(req))
+			}),
+			"request body streams",
+		},
+		"request body read before 100 Continue": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				return next.RoundTrip(buffered(req))
+			}),
+			"request body waits for 100 Continue",
+		},
+	})
+}
+
+// buffered returns req with its body read into memory.
+func buffered(req *http.Request) *http.Request {
+	if req.Body == nil {
+		return req
+	}
+	data, _ := io.ReadAll(req.Body)
+	_ = req.Body.Close()
+	clone := req.Clone(req.Context())
+	clone.Body = io.NopCloser(bytes.NewReader(slices.Clone(data)))
+	return clone
+}
