@@ -11,6 +11,13 @@ import (
 // ErrCut is how a body made to break off ends.
 var ErrCut = io.ErrUnexpectedEOF
 
+// errTooMuch ends a body without an end that somebody reads without a bound: it
+// would hold the test up for ever, since no time passes in a bubble meanwhile.
+var errTooMuch = errors.New("rttest: an endless body was read without a bound")
+
+// tooMuch is how many bytes an endless body has.
+const tooMuch = 64 << 20
+
 // ErrReadAfterClose is what a closed Body gives its readers.
 var ErrReadAfterClose = errors.New("rttest: read after close")
 
@@ -56,6 +63,8 @@ func (b *Body) Read(p []byte) (int, error) {
 	case len(b.data) == 0:
 		b.sawEnd = true
 		return 0, b.end
+	case b.loop && b.read >= tooMuch:
+		return 0, errTooMuch
 	}
 	n := copy(p, b.data)
 	if !b.loop {

@@ -34,6 +34,13 @@ func TestContractCatchesResponses(t *testing.T) {
 			repeat(drain, rewind),
 			"draining is bounded",
 		},
+		"drain without a bound": {
+			repeat(func(resp *http.Response) {
+				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+			}, rewind),
+			"draining is bounded",
+		},
 		"context cancelled before the body is read": {
 			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
 				ctx, cancel := context.WithCancel(req.Context())

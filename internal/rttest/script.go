@@ -29,7 +29,7 @@ type Step struct {
 	Body string
 	// Cut makes the answer's body end with ErrCut.
 	Cut bool
-	// Endless makes the body repeat for ever.
+	// Endless makes the body repeat, up to 64 MiB.
 	Endless bool
 	// Drip passes before each read of the answer's body.
 	Drip time.Duration
