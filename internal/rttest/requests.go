@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing/synctest"
@@ -65,23 +66,31 @@ func requestUnchanged(e *env) {
 		ctx, cancel := context.WithTimeout(context.Background(), aFewTries)
 		defer cancel()
 		a := f.request(ctx)
+		a.req.URL.User = url.UserPassword("user", "password")
 		a.req.Header.Add("X-Twice", "1")
 		a.req.Header.Add("X-Twice", "2")
-		a.req.Trailer = http.Header{"Sum": nil}
+		a.req.Trailer = http.Header{"Sum": {"1"}}
 		a.req.TransferEncoding = []string{"identity"}
 		a.req.Form = map[string][]string{"field": {"1"}}
-		before, url, header := *a.req, *a.req.URL, a.req.Header.Clone()
+		before, location, header := *a.req, *a.req.URL, a.req.Header.Clone()
+		compare := func(when string) {
+			if a.req.Context() != before.Context() {
+				e.failf("%s: the request's context was changed %s", where, when)
+			}
+			for _, field := range changedFields(&before, a.req) {
+				e.failf("%s: the request's %s was changed %s", where, field, when)
+			}
+			if *a.req.URL != location || !maps.EqualFunc(a.req.Header, header, equal) ||
+				!reflect.DeepEqual(a.req.Trailer, http.Header{"Sum": {"1"}}) || !equal(a.req.Form["field"], []string{"1"}) ||
+				len(a.req.Form) != 1 || !equal(a.req.TransferEncoding, []string{"identity"}) {
+				e.failf("%s: what the request points to was changed %s", where, when)
+			}
+		}
+		// Others may use the header map, or read the request, meanwhile.
+		s.watch(func() { compare("during the call") })
 		e.do(rt, a.req).finish()
-		if a.req.Context() != before.Context() {
-			e.failf("%s: the request's context was changed", where)
-		}
-		for _, field := range changedFields(&before, a.req) {
-			e.failf("%s: the request's %s was changed", where, field)
-		}
-		if *a.req.URL != url || !maps.EqualFunc(a.req.Header, header, equal) ||
-			len(a.req.Trailer) != 1 || len(a.req.Form) != 1 || !equal(a.req.TransferEncoding, []string{"identity"}) {
-			e.failf("%s: what the request points to was changed", where)
-		}
+		s.watch(nil)
+		compare("after the call")
 	})
 }
 
@@ -108,13 +117,19 @@ func changedFields(before, after *http.Request) (changed []string) {
 	return changed
 }
 
+// wish is the key of what a caller tells the layers below by the context.
+type wish struct{}
+
 // requestArrives checks that what is below gets the request that was made:
 // middlewares may add fields, not take any away.
 func requestArrives(e *env) {
 	e.storm(func(where string, s *Script, rt http.RoundTripper, f form) {
 		ctx, cancel := context.WithTimeout(context.Background(), aFewTries)
 		defer cancel()
+		ctx = context.WithValue(ctx, wish{}, "wish")
+		deadline, _ := ctx.Deadline()
 		a := f.request(ctx)
+		a.req.URL.User = url.UserPassword("user", "password")
 		a.req.Host = "virtual.example.com"
 		a.req.Header["X-Twice"] = []string{"1", "2"}
 		a.req.Trailer = http.Header{"Sum": nil}
@@ -132,6 +147,12 @@ func requestArrives(e *env) {
 			}
 			if _, ok := got.Trailer["Sum"]; !ok {
 				e.failf("%s, attempt %d: the trailer was lost", where, i+1)
+			}
+			if got.Context().Value(wish{}) != "wish" {
+				e.failf("%s, attempt %d: the values of the context were lost", where, i+1)
+			}
+			if end, ok := got.Context().Deadline(); !ok || end.After(deadline) {
+				e.failf("%s, attempt %d: the deadline of the context was lost", where, i+1)
 			}
 		}
 	})

@@ -2,10 +2,13 @@ package rttest_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"slices"
 	"testing"
+
+	"github.com/holdfast-go/holdfast/internal/rttest"
 )
 
 func TestContractCatchesRequests(t *testing.T) {
@@ -69,6 +72,53 @@ func TestContractCatchesRequests(t *testing.T) {
 			}),
 			"request is not changed",
 		},
+		"header value changed in place": {
+			changing(func(req *http.Request) { req.Header["X-Twice"][0] = "9" }),
+			"request is not changed",
+		},
+		"trailer of the caller's request changed": {
+			changing(func(req *http.Request) { req.Trailer["Sum"] = []string{"9"} }),
+			"request is not changed",
+		},
+		"form of the caller's request changed": {
+			changing(func(req *http.Request) { req.Form["field"][0] = "9" }),
+			"request is not changed",
+		},
+		"userinfo of the caller's request removed": {
+			changing(func(req *http.Request) { req.URL.User = nil }),
+			"request is not changed",
+		},
+		"caller's request changed for the time of the call": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				req.Header.Set("X-Attempt", "1")
+				defer req.Header.Del("X-Attempt")
+				return next.RoundTrip(req)
+			}),
+			"request is not changed",
+		},
+		"userinfo dropped below": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				clone := req.Clone(req.Context())
+				clone.URL.User = nil
+				return next.RoundTrip(clone)
+			}),
+			"request arrives as it was made",
+		},
+		"values of the context lost": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				deadline, _ := req.Context().Deadline()
+				ctx, cancel := context.WithDeadline(context.Background(), deadline)
+				defer cancel()
+				return next.RoundTrip(req.WithContext(ctx))
+			}),
+			"request arrives as it was made",
+		},
+		"deadline of the context lost": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				return next.RoundTrip(req.WithContext(context.WithoutCancel(req.Context())))
+			}),
+			"request arrives as it was made",
+		},
 		"headers dropped below": {
 			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
 				clone := req.Clone(req.Context())
@@ -119,6 +169,14 @@ func TestContractCatchesRequests(t *testing.T) {
 			}),
 			"request body waits for 100 Continue",
 		},
+	})
+}
+
+// changing changes the caller's request.
+func changing(change func(*http.Request)) rttest.Subject {
+	return subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+		change(req)
+		return next.RoundTrip(req)
 	})
 }
 

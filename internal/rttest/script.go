@@ -58,6 +58,7 @@ type Script struct {
 	calls  []Call
 	bodies []*Body
 	idle   int
+	seen   func() // called for each request
 }
 
 // NewScript returns a transport that takes one step for each request.
@@ -65,7 +66,10 @@ func NewScript(steps ...Step) *Script { return &Script{steps: steps} }
 
 // RoundTrip takes the next step.
 func (s *Script) RoundTrip(req *http.Request) (*http.Response, error) {
-	step := s.step()
+	step, seen := s.step()
+	if seen != nil {
+		seen()
+	}
 	if req.Body != nil {
 		defer func() { _ = req.Body.Close() }()
 	}
@@ -185,15 +189,23 @@ func (s *Script) Bodies() []*Body {
 	return append([]*Body(nil), s.bodies...)
 }
 
-func (s *Script) step() Step {
+// watch makes s call seen for each request; nil ends that.
+func (s *Script) watch(seen func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = seen
+}
+
+// step returns what is to be done, and whom to tell.
+func (s *Script) step() (Step, func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.steps) == 0 {
-		return Step{}
+		return Step{}, s.seen
 	}
 	step := s.steps[min(s.next, len(s.steps)-1)]
 	s.next++
-	return step
+	return step, s.seen
 }
 
 // Func is a transport made of a function.
