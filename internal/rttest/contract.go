@@ -81,6 +81,7 @@ var cases = []clause{
 	{name: "response body streams", check: responseStreams},
 	{name: "upgraded connection is writable", check: upgradeWritable},
 	{name: "cancellation ends a wait", check: cancelEndsWait},
+	{name: "late answers are closed", check: lateAnswersClosed},
 	{name: "nothing is left running", check: nothingLeft},
 	{name: "connections are reused", check: connectionsReused},
 	{name: "CloseIdleConnections is forwarded", check: idleForwarded},
@@ -202,6 +203,7 @@ var moods = []upstream{
 	{"recovering", []Step{{Status: 502, Body: "bad"}, {Err: errBroken}, {Body: "good"}}},
 	{"silent", []Step{{Wait: time.Hour}}},
 	{"cutting answers", []Step{{Body: "half an ans", Cut: true}}},
+	{"refusing unread", []Step{{Status: 503, Unread: true, Body: "unread"}, {Body: "good"}}},
 }
 
 // form is a way for a request to be.

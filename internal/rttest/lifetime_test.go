@@ -2,6 +2,7 @@ package rttest_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"sync"
 	"testing"
@@ -51,6 +52,35 @@ func TestContractCatchesLifetime(t *testing.T) {
 				return next.RoundTrip(req.WithContext(ctx))
 			}),
 			"nothing is left running",
+		},
+		"context left if the answer is not read": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				ctx, cancel := context.WithCancel(req.Context())
+				resp, err := next.RoundTrip(req.WithContext(ctx))
+				if err != nil || resp.Body == http.NoBody {
+					cancel()
+					return resp, err
+				}
+				resp.Body = &telling{ReadCloser: resp.Body, end: cancel}
+				return resp, nil
+			}),
+			"nothing is left running",
+		},
+		"late answer leaked": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				answers := make(chan *http.Response, 1)
+				go func() {
+					resp, _ := next.RoundTrip(req)
+					answers <- resp
+				}()
+				select {
+				case resp := <-answers:
+					return resp, nil
+				case <-req.Context().Done():
+					return nil, context.Cause(req.Context())
+				}
+			}),
+			"late answers are closed",
 		},
 		"request sent after the end": {
 			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
@@ -119,6 +149,20 @@ func TestContractCatchesLifetime(t *testing.T) {
 			"panicking callback leaves nothing behind",
 		},
 	})
+}
+
+// telling calls end when its body has been read.
+type telling struct {
+	io.ReadCloser
+	end func()
+}
+
+func (b *telling) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.end()
+	}
+	return n, err
 }
 
 // locking holds a lock during the call and forgets it on a panic.

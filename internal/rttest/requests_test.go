@@ -139,6 +139,27 @@ func TestContractCatchesRequests(t *testing.T) {
 			repeat(drain, func(req *http.Request) *http.Request { return req }),
 			"request body arrives whole at each attempt",
 		},
+		"repeated with what was read of the body": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				var read bytes.Buffer
+				first := req.Clone(req.Context())
+				if req.Body != nil {
+					first.Body = struct {
+						io.Reader
+						io.Closer
+					}{io.TeeReader(req.Body, &read), req.Body}
+				}
+				resp, err := next.RoundTrip(first)
+				if err != nil || resp.StatusCode < 500 {
+					return resp, err
+				}
+				drain(resp)
+				second := req.Clone(req.Context())
+				second.Body = io.NopCloser(&read)
+				return next.RoundTrip(second)
+			}),
+			"request body arrives whole at each attempt",
+		},
 		"GetBody dropped": {
 			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
 				clone := req.Clone(req.Context())

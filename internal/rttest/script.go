@@ -14,6 +14,8 @@ import (
 type Step struct {
 	// Wait passes before anything else happens, unless the context ends.
 	Wait time.Duration
+	// Deaf makes the end of the context change nothing.
+	Deaf bool
 	// Panic, when not nil, is what RoundTrip panics with.
 	Panic any
 	// Err, when not nil, is returned in place of an answer.
@@ -41,6 +43,7 @@ type Step struct {
 type Call struct {
 	Request *http.Request
 	Header  http.Header // a copy
+	Unread  bool        // the body was not asked for
 	Body    string      // what was read of the body
 	Err     error       // of reading it, nil at EOF
 	At      time.Time
@@ -73,8 +76,11 @@ func (s *Script) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer func() { _ = req.Body.Close() }()
 	}
-	call := Call{Request: req, Header: req.Header.Clone(), At: time.Now()}
+	call := Call{Request: req, Header: req.Header.Clone(), Unread: step.Unread, At: time.Now()}
 	ctx := req.Context()
+	if step.Deaf {
+		ctx = context.WithoutCancel(ctx)
+	}
 	if ctx.Err() == nil && !step.Unread && req.Body != nil {
 		data, err := io.ReadAll(req.Body)
 		call.Body, call.Err = string(data), err
