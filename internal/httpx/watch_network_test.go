@@ -48,6 +48,7 @@ func TestWatchHalfClosedConnection(t *testing.T) {
 	require.NoError(t, conn.Close())
 
 	resp, _ = answer(t, rttest.Step{Status: http.StatusSwitchingProtocols, Body: "frames"})
+	resp.Body = struct{ io.ReadWriteCloser }{resp.Body.(io.ReadWriteCloser)} // and no more
 	httpx.Watch(resp, endings{new([]error)})
 	require.ErrorIs(t, resp.Body.(interface{ CloseWrite() error }).CloseWrite(), http.ErrNotSupported)
 	require.NoError(t, resp.Body.Close())

@@ -35,6 +35,10 @@ type Body struct {
 	sawEnd bool
 	closes int
 	closed chan struct{}
+
+	// Of an upgraded connection.
+	written []byte
+	half    bool // closed for writing
 }
 
 // NewBody returns a body that gives data and then io.EOF.
@@ -107,10 +111,7 @@ func (b *Body) SawEnd() bool {
 }
 
 // conn is the body of an upgraded connection.
-type conn struct {
-	*Body
-	written []byte
-}
+type conn struct{ *Body }
 
 // Write notes what was sent to the peer.
 func (c *conn) Write(p []byte) (int, error) {
@@ -118,4 +119,12 @@ func (c *conn) Write(p []byte) (int, error) {
 	defer c.mu.Unlock()
 	c.written = append(c.written, p...)
 	return len(p), nil
+}
+
+// CloseWrite notes that nothing more will be sent.
+func (c *conn) CloseWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.half = true
+	return nil
 }

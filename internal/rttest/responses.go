@@ -110,8 +110,8 @@ func anyStatus(e *env) {
 			switch {
 			case r.err != nil:
 				e.failf("%s, status %d: RoundTrip returned the error %v", f.name, status, r.err)
-			case r.resp.StatusCode != status || r.resp.Header.Get("X-Answer") != strconv.Itoa(status):
-				e.failf("%s, status %d: arrived as %d with %v", f.name, status, r.resp.StatusCode, r.resp.Header)
+			case r.resp.StatusCode != status || r.resp.Header.Get("X-Answer") != strconv.Itoa(status) || r.resp.ContentLength != int64(len("answer")):
+				e.failf("%s, status %d: arrived as %d with %v and length %d", f.name, status, r.resp.StatusCode, r.resp.Header, r.resp.ContentLength)
 			default:
 				if data, err := io.ReadAll(r.resp.Body); err != nil || string(data) != "answer" {
 					e.failf("%s, status %d: the body gave %q and %v", f.name, status, data, err)
@@ -172,6 +172,13 @@ func upgradeWritable(e *env) {
 	}
 	if _, err := io.WriteString(w, "to the peer"); err != nil {
 		e.failf("writing to an upgraded connection: %v", err)
+	}
+	// As httputil.ReverseProxy does when one side has said all.
+	if half, ok := w.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		e.failf("an upgraded connection can't be closed for writing alone")
+	}
+	if b := s.Bodies()[0]; string(b.written) != "to the peer" || !b.half || b.Closes() > 0 {
+		e.failf("%q reached the peer of an upgraded connection, closed for writing: %v, at all: %d times", b.written, b.half, b.Closes())
 	}
 	if data, err := io.ReadAll(r.resp.Body); err != nil || string(data) != "from the peer" {
 		e.failf("an upgraded connection gave %q and %v", data, err)

@@ -92,6 +92,26 @@ func TestContractCatchesResponses(t *testing.T) {
 			}),
 			"any status has a nil error",
 		},
+		"length of an answer lost": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				resp, err := next.RoundTrip(req)
+				if err == nil {
+					resp.ContentLength = -1
+				}
+				return resp, err
+			}),
+			"any status has a nil error",
+		},
+		"upgraded connection not closed for writing": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				resp, err := next.RoundTrip(req)
+				if err == nil {
+					resp.Body = struct{ io.ReadWriteCloser }{resp.Body.(io.ReadWriteCloser)}
+				}
+				return resp, err
+			}),
+			"upgraded connection is writable",
+		},
 		"response body buffered": {
 			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
 				resp, err := next.RoundTrip(req)
