@@ -145,7 +145,7 @@ func TestResumeContract(t *testing.T) {
 func withTag(next http.RoundTripper) http.RoundTripper {
 	return rttest.Func(func(req *http.Request) (*http.Response, error) {
 		resp, err := next.RoundTrip(req)
-		if err == nil {
+		if err == nil && resp.Header != nil {
 			resp.Header.Set("Etag", `"v1"`)
 		}
 		return resp, err

@@ -84,6 +84,7 @@ var cases = []clause{
 	{name: "late answers are closed", check: lateAnswersClosed},
 	{name: "nothing is left running", check: nothingLeft},
 	{name: "connections are reused", check: connectionsReused},
+	{name: "bare requests and answers are no reason to panic", check: bareMessages},
 	{name: "CloseIdleConnections is forwarded", check: idleForwarded},
 	{name: "safe for concurrent use", check: concurrentUse},
 	{name: "panic of the transport passes through", check: panicPasses, real: true},

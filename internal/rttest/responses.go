@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -212,5 +213,34 @@ func connectionsReused(e *env) {
 			e.failf("%d requests one after the other, answered with %d bytes each, took %d connections", n, size, got)
 		}
 		network.Close()
+	}
+}
+
+// bareMessages checks that requests and answers may lack what they need not
+// have: those that a program makes by hand, such as a fake transport's, do.
+func bareMessages(e *env) {
+	u := &url.URL{Scheme: "http", Host: "api.example.com"}
+	for _, status := range []int{200, 401, 404, 429, 500, 503} {
+		for _, req := range []*http.Request{
+			{},
+			{URL: u},
+			{URL: u, Method: "PUT", Body: NewBody("payload")},
+			{URL: u, Method: "POST", Body: NewBody("payload"), ContentLength: 7},
+		} {
+			rt := e.subject.New()(Func(func(req *http.Request) (*http.Response, error) {
+				if req.Body != nil {
+					_ = req.Body.Close()
+				}
+				return &http.Response{StatusCode: status}, nil
+			}))
+			r := e.do(rt, req)
+			if r.panicked != nil {
+				e.failf("%s, answered with status %d: panicked with %v", req.Method, status, r.panicked)
+			}
+			r.finish()
+			if b, ok := req.Body.(*Body); ok && b.Closes() != 1 {
+				e.failf("%s, answered with status %d: request body closed %d times", req.Method, status, b.Closes())
+			}
+		}
 	}
 }

@@ -112,6 +112,24 @@ func TestContractCatchesResponses(t *testing.T) {
 			}),
 			"upgraded connection is writable",
 		},
+		"field set in a header that is not there": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				clone := req.Clone(req.Context())
+				clone.Header.Set("X-Attempt", "1")
+				return next.RoundTrip(clone)
+			}),
+			"bare requests and answers are no reason to panic",
+		},
+		"body of an answer that has none": {
+			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+				resp, err := next.RoundTrip(req)
+				if err == nil && resp.StatusCode == http.StatusServiceUnavailable {
+					drain(resp)
+				}
+				return resp, err
+			}),
+			"bare requests and answers are no reason to panic",
+		},
 		"response body buffered": {
 			subject(func(next http.RoundTripper, req *http.Request) (*http.Response, error) {
 				resp, err := next.RoundTrip(req)
