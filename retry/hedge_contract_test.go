@@ -98,7 +98,9 @@ func TestHedgeContractWhenHedged(t *testing.T) {
 		"response body streams",
 		"upgraded connection is writable",
 		"cancellation ends a wait",
+		"late answers are closed",
 		"nothing is left running",
+		"bare requests and answers are no reason to panic",
 		"CloseIdleConnections is forwarded",
 		"safe for concurrent use",
 	} {
