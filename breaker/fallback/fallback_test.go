@@ -222,6 +222,10 @@ func TestCancelledCallerGetsTheOriginal(t *testing.T) {
 		"deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return context.WithDeadline(ctx, time.Unix(1, 0))
 		},
+		// So it is with http.Client.Timeout, once in a while.
+		"deadline, its timer is late": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return rttest.LateContext(ctx), func() {}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -290,6 +294,32 @@ func TestCancelledWhileAnswering(t *testing.T) {
 	}
 	t.Cleanup(func() { require.Equal(t, 2, late.Closes()) })
 }
+
+// Nor is an answer that comes at the very end of the caller's time.
+func TestDeadlineWhileAnswering(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx := &endingContext{Context: t.Context(), deadline: time.Now().Add(time.Second)}
+		f := newFallback(t, fallback.Config{Answers: []fallback.Answer{
+			fallback.Func(func(context.Context, *http.Request, fallback.Failure) (*http.Response, error) {
+				time.Sleep(time.Second)
+				return &http.Response{StatusCode: http.StatusOK}, nil
+			}),
+		}})
+		resp, err := f.Wrap(rttest.NewScript(rttest.Step{Status: 503})).RoundTrip(get(t).WithContext(ctx))
+		require.Nil(t, resp)
+		require.Equal(t, context.DeadlineExceeded, err)
+		require.Zero(t, f.Snapshot().Served)
+	})
+}
+
+// endingContext has a deadline, and does not notice when it has passed.
+type endingContext struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c *endingContext) Deadline() (time.Time, bool) { return c.deadline, true }
 
 // A panic goes on, and leaves no body open.
 func TestPanics(t *testing.T) {

@@ -1,7 +1,6 @@
 package fallback
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -53,7 +52,7 @@ func (f *Fallback) finish(req *http.Request, replay httpx.Replay, resp *http.Res
 	defer func() { closeBody(unguarded) }() // if a callback panics
 	unforge(req, resp)
 	failure, failed := f.judge(req, resp, err)
-	if failed && req.Context().Err() == nil {
+	if failed && httpx.Over(req.Context()) == nil {
 		f.failures.Add(1)
 		unguarded = nil
 		c := &call{fallback: f, req: req, replay: replay, failure: failure, resp: resp, err: err}
@@ -94,7 +93,7 @@ type call struct {
 func (c *call) replace() (*http.Response, error) {
 	for _, s := range c.fallback.stations {
 		err := c.ask(s)
-		if cause := context.Cause(c.req.Context()); cause != nil {
+		if cause := httpx.Over(c.req.Context()); cause != nil {
 			if err == nil {
 				err = cause
 			}
