@@ -44,6 +44,7 @@ func TestWhatCounts(t *testing.T) {
 		"cut body":            {step: rttest.Step{Body: "half an ans", Cut: true}, opens: true},
 		"Check says so":       {step: rttest.Step{Body: "errors", Header: []string{"X-Error", "1"}}, opens: true},
 		"cancelled caller":    {step: rttest.Step{Err: errBroken}, ctx: canceled},
+		"caller out of time":  {step: rttest.Step{Err: errBroken}, ctx: rttest.LateContext(context.Background())},
 		"not sent from below": {step: rttest.Step{Err: fmt.Errorf("limiter: %w", notSent{})}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -141,7 +141,7 @@ func (o outcome) End(err error) {
 // blame decides whose fault an error is: the upstream's, or nobody's that
 // counts because the caller has gone or nothing was sent.
 func (o *outcome) blame(err error) Verdict {
-	if o.ctx.Err() != nil {
+	if httpx.Over(o.ctx) != nil {
 		return Neither
 	}
 	if httpx.SaysNotSent(err) {
