@@ -19,7 +19,8 @@ type Failure struct {
 	// a request more than once has to have the method, as package retry has: the
 	// last attempt alone proves nothing. So a failure to dial is no proof if the
 	// request has an idempotency key, for then net/http may have sent it before. So
-	// it may one that only reads, but there a failure to dial counts.
+	// it may one that only reads, but there a failure to dial counts. For the
+	// Answers that are asked after a [To] it says the same of that upstream too.
 	NotSent bool
 }
 

@@ -1,8 +1,10 @@
 package fallback_test
 
 import (
+	"context"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,5 +118,41 @@ func TestFailureToDialWithAKey(t *testing.T) {
 		req.Header.Set(name, "k")
 		_, _ = f.Wrap(rttest.NewScript(rttest.Step{Err: &net.OpError{Op: "dial", Err: errBroken}})).RoundTrip(req)
 		require.Equal(t, want, got.NotSent, name)
+	}
+}
+
+// An order that another upstream may have carried out must not get to a third,
+// or be taken for one that nobody has seen.
+func TestOrderIsSentOnOnce(t *testing.T) {
+	t.Parallel()
+	dial := &net.OpError{Op: "dial", Err: errBroken}
+	for name, tt := range map[string]struct {
+		second  rttest.Step
+		notSent bool
+	}{
+		"broken off":  {rttest.Step{Err: errBroken}, false},
+		"answered":    {rttest.Step{Status: 503, Body: "sorry"}, false},
+		"not dialled": {rttest.Step{Err: dial, Unread: true}, true},
+		"refused":     {rttest.Step{Err: notSent{}, Unread: true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			third := rttest.NewScript(rttest.Step{Err: dial, Unread: true})
+			var got *fallback.Failure
+			f := newFallback(t, fallback.Config{Answers: []fallback.Answer{
+				fallback.To(mirrorURL, fallback.ToConfig{Transport: rttest.NewScript(tt.second)}),
+				fallback.To("https://third.example.com", fallback.ToConfig{Transport: third}),
+				fallback.Func(func(_ context.Context, _ *http.Request, failure fallback.Failure) (*http.Response, error) {
+					got = &failure
+					return nil, nil
+				}),
+			}})
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, thingsURL, strings.NewReader("order"))
+			require.NoError(t, err)
+			_, err = f.Wrap(rttest.NewScript(rttest.Step{Err: dial, Unread: true})).RoundTrip(req)
+			require.Equal(t, dial, err)
+			require.Equal(t, tt.notSent, len(third.Calls()) > 0)
+			require.Equal(t, tt.notSent, got.NotSent)
+		})
 	}
 }

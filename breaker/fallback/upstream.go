@@ -31,10 +31,11 @@ type ToConfig struct {
 //
 // A request is sent again only if that does no harm: its method is GET, HEAD,
 // OPTIONS, TRACE, PUT or DELETE, it has an Idempotency-Key or X-Idempotency-Key
-// field, or it was never sent to the first upstream. It is taken that the two
-// upstreams are one service: a PUT, or a POST with a key, may reach both. Use
-// [Answer.When] for a replica that only reads. A body must be there again, by
-// GetBody or because Config.MaxBuffer holds it. Otherwise To passes.
+// field, or it was never sent: not to the first upstream, and not by a To that
+// was asked before. It is taken that the upstreams are one service: a PUT, or a
+// POST with a key, may reach all of them. Use [Answer.When] for a replica that
+// only reads. A body must be there again, by GetBody or because Config.MaxBuffer
+// holds it. Otherwise To passes.
 //
 // Credentials do not go to another origin (RFC 6454) unless they are named in
 // ToConfig.CarryCredentials. Left out are the userinfo of the URL and all header
@@ -103,11 +104,14 @@ func (u *upstream) answer(c *call) (*http.Response, error) {
 	req.URL, req.Host, req.Header = target, host, header
 	resp, err := u.transport.RoundTrip(req)
 	if err != nil || resp == nil {
+		// It may have been carried out here, even if not by the first upstream.
+		c.failure.NotSent = c.failure.NotSent && err != nil && httpx.NotSent(req, err)
 		return nil, err
 	}
 	c.instead = resp // release closes it if Check panics
 	if err := acceptable(resp, c.fallback.check); err != nil {
 		c.instead = nil
+		c.failure.NotSent = false
 		httpx.Discard(resp)
 		return nil, err
 	}
