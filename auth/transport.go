@@ -53,6 +53,7 @@ func (t *transport) send(req, base *http.Request, replay bool) (sent *http.Reque
 		e := &Error{Replay: replay, Err: redactError(err, added(base, sent))}
 		return nil, nil, t.refuse(req, sent, Event{Reason: NoCredentials, Err: e})
 	}
+	httpx.AddedCredentials(req.Context())
 	resp, err = t.next.RoundTrip(sent)
 	if err != nil {
 		if resp != nil {

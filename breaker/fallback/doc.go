@@ -87,6 +87,6 @@
 // # What it costs
 //
 // A call that succeeds: an atomic counter. With LastGood a GET costs in addition
-// two hashes of the request (about two microseconds), and a copy of the body
-// while it is read.
+// a shallow copy and two hashes of the request (about two microseconds), and a
+// copy of the body while it is read.
 package fallback

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast/internal/httpx"
@@ -45,6 +44,7 @@ type Fallback struct {
 	hooks     Hooks
 	stations  []*station
 	resends   bool // some answer sends the request again
+	watches   bool // some answer must know whether credentials are added below
 
 	calls, failures, served atomic.Uint64
 }
@@ -73,10 +73,14 @@ func New(c Config) (*Fallback, error) {
 		}
 		f.stations = append(f.stations, &station{Answer: a})
 	}
-	f.resends = slices.ContainsFunc(f.stations, func(s *station) bool {
-		_, ok := s.source.(*upstream)
-		return ok
-	})
+	for _, s := range f.stations {
+		switch source := s.source.(type) {
+		case *upstream:
+			f.resends = true
+		case *memory:
+			f.watches = f.watches || source.config.Partition == nil
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

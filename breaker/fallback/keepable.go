@@ -19,8 +19,9 @@ func takesPart(req *http.Request) bool {
 }
 
 // keepable reports whether the answer resp to req may be remembered. It counts
-// those that may not because a credential is hidden from it.
-func (m *memory) keepable(req *http.Request, resp *http.Response) bool {
+// those that may not because a credential is hidden from it, as it is if a layer
+// below has added one.
+func (m *memory) keepable(req *http.Request, resp *http.Response, added bool) bool {
 	switch {
 	case resp.StatusCode != http.StatusOK,
 		resp.ContentLength > m.config.MaxAnswerBytes,
@@ -30,7 +31,7 @@ func (m *memory) keepable(req *http.Request, resp *http.Response) bool {
 		m.variesByIgnored(resp.Header),
 		endless(resp):
 		return false
-	case m.config.Partition == nil && secretsAdded(req, resp.Request):
+	case m.config.Partition == nil && (added || secretsAdded(req, resp.Request)):
 		m.hidden.Add(1)
 		return false
 	}

@@ -1,6 +1,7 @@
 package fallback_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/breaker/fallback"
 	"github.com/holdfast-go/holdfast/internal/rttest"
 )
@@ -241,6 +243,45 @@ func TestHiddenCredentials(t *testing.T) {
 			_, body := w.recall(t, ask())
 			require.Equal(t, "alice", body)
 			require.Zero(t, w.memory().Hidden)
+		})
+	}
+}
+
+// Package auth takes the credentials off Response.Request again, and tells.
+func TestCredentialsOfAuth(t *testing.T) {
+	t.Parallel()
+	type user struct{}
+	guard, err := auth.New(auth.Config{Authorizer: auth.AuthorizerFunc(func(ctx context.Context, req *http.Request) error {
+		req.Header.Set("Authorization", ctx.Value(user{}).(string))
+		return nil
+	})})
+	require.NoError(t, err)
+	ask := func(name string) *http.Request {
+		return get(t).WithContext(context.WithValue(t.Context(), user{}, name))
+	}
+	for name, tt := range map[string]struct {
+		partition func(*http.Request) string
+		hidden    uint64
+	}{
+		"no partition": {hidden: 1},
+		"partition":    {partition: func(req *http.Request) string { return req.Context().Value(user{}).(string) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFallback(t, fallback.Config{Answers: []fallback.Answer{
+				fallback.To(mirrorURL, fallback.ToConfig{Transport: rttest.NewScript(rttest.Step{Err: errBroken})}),
+				fallback.LastGood(fallback.LastGoodConfig{Partition: tt.partition}),
+			}})
+			rt := f.Wrap(guard.Wrap(rttest.NewScript(rttest.Step{Body: "for alice"}, rttest.Step{Status: 503})))
+			alice := ask("alice")
+			resp, _ := send(t, rt, alice)
+			require.Same(t, alice, resp.Request, "nothing is left of what was done to find out")
+			require.Equal(t, tt.hidden, f.Snapshot().Answers[1].Memory.Hidden)
+			resp, _ = send(t, rt, ask("bob"))
+			require.False(t, fallback.Degraded(resp))
+			resp, body := send(t, rt, ask("alice"))
+			require.Equal(t, tt.hidden == 0, fallback.Degraded(resp))
+			require.Equal(t, tt.hidden == 0, body == "for alice")
 		})
 	}
 }

@@ -95,9 +95,11 @@ type LastGoodConfig struct {
 // that a field with a new value in each request, if it is not ignored, makes
 // every request another one: the snapshot then shows Passed and no Served.
 //
-// A credential that a layer below adds, to the request that Response.Request
-// shows, is not seen when the failure comes. Such answers are not remembered
-// unless LastGoodConfig.Partition is set, and Memory.Hidden counts them.
+// A credential that a layer below adds is not seen when the failure comes. Where
+// one is, answers are not remembered unless LastGoodConfig.Partition is set, and
+// Memory.Hidden counts them. It is noticed if the layer is that of package auth,
+// or Response.Request shows it. That of a connection, such as a client
+// certificate, is not: transports that have different ones need a LastGood each.
 //
 // A request with Cache-Control: no-cache or Pragma: no-cache is not served from
 // memory. No URL, credential or other part of a request is kept, but a hash
@@ -172,8 +174,9 @@ func cacheStatus(f Failure) string {
 }
 
 // learn remembers resp, when it has been read, or forgets what it has made
-// untrue. The conditions of a are those of the memory.
-func (m *memory) learn(req *http.Request, resp *http.Response, a Answer) {
+// untrue. The conditions of a are those of the memory, and added says whether a
+// layer below has said that it adds credentials.
+func (m *memory) learn(req *http.Request, resp *http.Response, a Answer, added bool) {
 	if !httpx.Safe(req) {
 		if resp.StatusCode < http.StatusBadRequest {
 			m.forgetURL(m.hashURL(req))
@@ -185,7 +188,7 @@ func (m *memory) learn(req *http.Request, resp *http.Response, a Answer) {
 	}
 	id := m.identify(req)
 	switch {
-	case !m.keepable(req, resp):
+	case !m.keepable(req, resp, added):
 		if !saysNothing(resp.StatusCode) {
 			m.forget(id)
 		}

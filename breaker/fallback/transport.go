@@ -1,9 +1,11 @@
 package fallback
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast/internal/httpx"
 )
@@ -16,19 +18,20 @@ type transport struct {
 // RoundTrip sends req, and looks for an answer if that fails.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	f := t.fallback
+	c := f.trip(req)
 	if !f.resends {
-		resp, err := t.next.RoundTrip(req)
-		return f.finish(req, httpx.Replay{}, resp, err)
+		resp, err := t.next.RoundTrip(c.sent)
+		return f.finish(c, resp, err)
 	}
 	keep := f.maxBuffer
 	if !httpx.Idempotent(req) {
 		// It is sent again only if nothing of it was sent, so keep nothing.
 		keep = 0
 	}
-	replay := httpx.NewReplay(req, keep)
-	defer replay.Done()
-	resp, err := t.next.RoundTrip(replay.First())
-	return f.finish(req, replay, resp, err)
+	c.replay = httpx.NewReplay(c.sent, keep)
+	defer c.replay.Done()
+	resp, err := t.next.RoundTrip(c.replay.First())
+	return f.finish(c, resp, err)
 }
 
 // CloseIdleConnections forwards to the transport below, and to those of the
@@ -45,32 +48,56 @@ func (t *transport) CloseIdleConnections() {
 // Unwrap returns the transport below.
 func (t *transport) Unwrap() http.RoundTripper { return t.next }
 
+// trip is a request on its way.
+type trip struct {
+	req    *http.Request // the caller's
+	sent   *http.Request // req, or a copy of it with another context
+	added  *atomic.Bool  // whether a layer below has added credentials; nil if nobody asks
+	replay httpx.Replay  // zero if no Answer sends the request again
+}
+
+// trip sees to it that those that remember good answers know whose they are.
+func (f *Fallback) trip(req *http.Request) trip {
+	c := trip{req: req, sent: req}
+	if f.watches && takesPart(req) {
+		var ctx context.Context
+		ctx, c.added = httpx.WatchCredentials(req.Context())
+		c.sent = req.WithContext(ctx)
+	}
+	return c
+}
+
 // finish returns what the call came to, or something better.
-func (f *Fallback) finish(req *http.Request, replay httpx.Replay, resp *http.Response, err error) (*http.Response, error) {
+func (f *Fallback) finish(t trip, resp *http.Response, err error) (*http.Response, error) {
 	f.calls.Add(1)
+	req := t.req
 	unguarded := resp
 	defer func() { closeBody(unguarded) }() // if a callback panics
+	if resp != nil && resp.Request == t.sent {
+		resp.Request = req
+	}
 	unforge(req, resp)
 	failure, failed := f.judge(req, resp, err)
 	if failed && httpx.Over(req.Context()) == nil {
 		f.failures.Add(1)
 		unguarded = nil
-		c := &call{fallback: f, req: req, replay: replay, failure: failure, resp: resp, err: err}
+		c := &call{fallback: f, trip: t, failure: failure, resp: resp, err: err}
 		defer c.release()
 		return c.replace()
 	}
 	if !failed && resp != nil {
-		f.learn(req, resp)
+		f.learn(t, resp)
 	}
 	unguarded = nil
 	return resp, err
 }
 
 // learn lets those that remember good answers have a look at resp.
-func (f *Fallback) learn(req *http.Request, resp *http.Response) {
+func (f *Fallback) learn(t trip, resp *http.Response) {
+	added := t.added != nil && t.added.Load()
 	for _, s := range f.stations {
 		if m, ok := s.source.(*memory); ok && !Degraded(resp) {
-			m.learn(req, resp, s.Answer)
+			m.learn(t.req, resp, s.Answer, added)
 		}
 	}
 }
@@ -78,9 +105,8 @@ func (f *Fallback) learn(req *http.Request, resp *http.Response) {
 // call is one call that has failed. It owns the responses that it holds:
 // release closes them when a callback panics.
 type call struct {
+	trip
 	fallback *Fallback
-	req      *http.Request // the caller's
-	replay   httpx.Replay  // zero if no Answer sends the request again
 	failure  Failure
 
 	resp    *http.Response // what came from below; nil after an error
