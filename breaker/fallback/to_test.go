@@ -208,7 +208,7 @@ func TestToLeavesCredentialsBehind(t *testing.T) {
 		"Private-Token", "X-Amz-Security-Token", "Ocp-Apim-Subscription-Key", "X-Shopify-Access-Token", "X-Hub-Signature-256",
 		"Signature", "Signature-Input", "Dpop", "X-Client-Secret", "X-Session-Id", "X-Jwt-Assertion", "X-Csrf-Token", "X-Password",
 		"X_api_key", "x-api-key", "Dd-Application-Key", "X-Forwarded-Authorization", "X-Sig",
-		"X-Authkey", "X-Appkey", "Privatekey", "Subscriptionkey", "X-Hmac-Sha256",
+		"X-Authkey", "X-Appkey", "Privatekey", "Subscriptionkey", "X-Hmac-Sha256", "Referer",
 	} {
 		header[name] = []string{"secret"}
 	}

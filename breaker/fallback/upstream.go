@@ -43,10 +43,13 @@ type ToConfig struct {
 // Proxy-Authorization, Cookie, and any that has in it one of the words
 // authenticate, authorize, token, secret, password, credential, cookie, session,
 // signature, assertion or apikey, or, as a part between hyphens, auth, key, jwt,
-// sig and a few like them. So X-Api-Key and X-Auth-Token stay here. The query is
-// part of the question and is not changed: To passes if it has a parameter such
-// as api_key, access_token, token, key or signature. It passes for a request
-// with trailers too. Paths and bodies are sent as they are.
+// sig and a few like them. So X-Api-Key and X-Auth-Token stay here, and so does
+// Referer, which has the query of another request. The query is part of the
+// question and is not changed: To passes if it has a parameter such as api_key,
+// access_token, token, key or signature. It passes for a request with trailers
+// too. Paths and bodies are sent as they are, and so is a credential that nothing
+// in its name shows, such as appid: keep the request here with [Answer.When], or
+// have ToConfig.Transport take it off.
 //
 // The answer is used if its status is a 2xx or 304 and Config.Check has nothing
 // against it. Any other is thrown away: what the other upstream refuses or does
@@ -155,7 +158,8 @@ func (u *upstream) target(from *url.URL) *url.URL {
 func (u *upstream) withoutSecrets(header http.Header) http.Header {
 	clean := make(http.Header, len(header))
 	for name, values := range header {
-		if !secretField(name) || containsFold(u.carry, name) {
+		secret := secretField(name) || strings.EqualFold(name, "Referer") // that is a URL, with all of its query
+		if !secret || containsFold(u.carry, name) {
 			clean[name] = slices.Clone(values)
 		}
 	}
