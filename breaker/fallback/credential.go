@@ -11,12 +11,13 @@ import (
 var (
 	// secretWords say so wherever they stand in the name.
 	secretWords = []string{
-		"accesskey", "apikey", "appkey", "assertion", "authenticat", "authkey", "authoriz", "cookie", "credential",
+		"accesskey", "apikey", "appkey", "assertion", "authenticat", "authkey", "authoriz", "cookie", "credential", "macaroon",
 		"passphrase", "passwd", "password", "privatekey", "secret", "session", "signature", "subscriptionkey", "token",
 	}
 	// secretParts say so as a whole part of the name, between hyphens.
 	secretParts = []string{
-		"auth", "bearer", "csrf", "dpop", "hmac", "jwt", "key", "otp", "pat", "pwd", "sid", "sig", "ticket", "xsrf",
+		"auth", "bearer", "csrf", "dpop", "hmac", "jwt", "key", "mac", "otp", "pass", "passcode", "pat", "pin", "pwd", "saml", "sid",
+		"sig", "sign", "ticket", "xsrf",
 	}
 	// notSecret are the names that sound like it and are not.
 	notSecret = []string{"idempotency-key", "x-idempotency-key", "sec-websocket-key"}
@@ -47,16 +48,21 @@ func separates(r rune) bool {
 }
 
 // The names of query parameters, without case and punctuation, that are taken
-// for those of credentials. They are narrower than those of header fields: a
-// page_token is none.
+// for those of credentials.
 var (
 	secretNames = []string{
-		"auth", "authorization", "hmac", "jwt", "key", "passwd", "pwd", "session", "sid", "sig", "ticket", "token",
+		"auth", "authorization", "bearer", "code", "csrf", "dpop", "hmac", "jwt", "key", "otp", "pass", "passcode", "passwd", "pin",
+		"pwd", "session", "sid", "sig", "sign", "ticket", "xsrf",
 	}
 	secretEnds = []string{
-		"accesskey", "accesskeyid", "accesstoken", "apikey", "appkey", "assertion", "authkey", "authtoken",
-		"bearertoken", "credential", "idtoken", "password", "privatekey", "refreshtoken", "sastoken", "secret",
-		"securitytoken", "sessionid", "sessiontoken", "signature", "subscriptionkey",
+		"accesskey", "accesskeyid", "accountkey", "apikey", "appkey", "assertion", "authkey", "clientkey", "consumerkey",
+		"credential", "credentials", "licensekey", "masterkey", "passphrase", "password", "privatekey", "secret", "secretkey",
+		"serverkey", "servicekey", "sessid", "sessionid", "sharedkey", "signature", "signingkey", "subscriptionkey", "token", "userkey",
+	}
+	// notSecretEnds are those of places in a list.
+	notSecretEnds = []string{
+		"continuationtoken", "cursortoken", "deltatoken", "nexttoken", "pagetoken", "paginationtoken", "prevtoken", "resumetoken",
+		"resumptiontoken", "scrolltoken", "skiptoken", "startingtoken", "starttoken", "synctoken",
 	}
 )
 
@@ -69,10 +75,8 @@ func secretParameter(name string) bool {
 		}
 		return r
 	}, strings.ToLower(name))
-	if slices.Contains(secretNames, name) {
-		return true
-	}
-	return slices.ContainsFunc(secretEnds, func(end string) bool { return strings.HasSuffix(name, end) })
+	ends := func(end string) bool { return strings.HasSuffix(name, end) }
+	return slices.Contains(secretNames, name) || slices.ContainsFunc(secretEnds, ends) && !slices.ContainsFunc(notSecretEnds, ends)
 }
 
 // secretQuery returns the parameters of a raw query that may hold a credential

@@ -169,6 +169,28 @@ func TestToPasses(t *testing.T) {
 	}
 }
 
+// A parameter that is named like a credential keeps the request here, and one
+// that says where in a list to go on does not.
+func TestToAndParameters(t *testing.T) {
+	t.Parallel()
+	for want, names := range map[bool][]string{
+		false: {
+			"api_token", "private_token", "X-Plex-Token", "job_token", "token", "secret_key", "consumer_key", "license_key", "user_key",
+			"passphrase", "pass", "sign", "PHPSESSID", "otp", "code", "credentials", "x-api-key", "AWSAccessKeyId",
+		},
+		true: {
+			"page_token", "nextPageToken", "NextToken", "continuation-token", "$skiptoken", "$deltatoken", "syncToken", "resumptionToken",
+			"page", "sort_key", "monkey", "country_code", "design", "passengers", "spin",
+		},
+	} {
+		for _, name := range names {
+			req := get(t)
+			req.URL.RawQuery = "a=1&" + name + "=x"
+			require.Equal(t, want, sentBy(t, mirrorURL, req) != nil, name)
+		}
+	}
+}
+
 // What the other upstream answers is no answer unless it is good.
 func TestToUsesGoodAnswersOnly(t *testing.T) {
 	t.Parallel()
@@ -209,6 +231,7 @@ func TestToLeavesCredentialsBehind(t *testing.T) {
 		"Signature", "Signature-Input", "Dpop", "X-Client-Secret", "X-Session-Id", "X-Jwt-Assertion", "X-Csrf-Token", "X-Password",
 		"X_api_key", "x-api-key", "Dd-Application-Key", "X-Forwarded-Authorization", "X-Sig",
 		"X-Authkey", "X-Appkey", "Privatekey", "Subscriptionkey", "X-Hmac-Sha256", "Referer",
+		"Cb-Access-Sign", "X-Api-Pass", "Macaroon", "Grpc-Metadata-Macaroon", "X-Mac",
 	} {
 		header[name] = []string{"secret"}
 	}

@@ -46,10 +46,10 @@ type ToConfig struct {
 // sig and a few like them. So X-Api-Key and X-Auth-Token stay here, and so does
 // Referer, which has the query of another request. The query is part of the
 // question and is not changed: To passes if it has a parameter such as api_key,
-// access_token, token, key or signature. It passes for a request with trailers
-// too. Paths and bodies are sent as they are, and so is a credential that nothing
-// in its name shows, such as appid: keep the request here with [Answer.When], or
-// have ToConfig.Transport take it off.
+// access_token, token, key, code or signature; not for a page_token. It passes for
+// a request with trailers too. Paths and bodies are sent as they are, and so is a
+// credential that nothing in its name shows, such as appid: keep the request here
+// with [Answer.When], or have ToConfig.Transport take it off.
 //
 // The answer is used if its status is a 2xx or 304 and Config.Check has nothing
 // against it. Any other is thrown away: what the other upstream refuses or does
