@@ -44,7 +44,8 @@ type Fallback struct {
 	hooks     Hooks
 	stations  []*station
 	resends   bool // some answer sends the request again
-	watches   bool // some answer must know whether credentials are added below
+	remembers bool // some answer is a good one of before
+	watches   bool // and must know whether credentials are added below
 
 	calls, failures, served atomic.Uint64
 }
@@ -78,6 +79,7 @@ func New(c Config) (*Fallback, error) {
 		case *upstream:
 			f.resends = true
 		case *memory:
+			f.remembers = true
 			f.watches = f.watches || source.config.Partition == nil
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 
@@ -284,85 +283,6 @@ func TestCredentialsOfAuth(t *testing.T) {
 			require.Equal(t, tt.hidden == 0, body == "for alice")
 		})
 	}
-}
-
-func TestWhatIsForgotten(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		method string
-		step   rttest.Step
-		stays  bool
-	}{
-		"304":                {step: rttest.Step{Status: 304}, stays: true},
-		"408":                {step: rttest.Step{Status: 408}, stays: true},
-		"425":                {step: rttest.Step{Status: 425}, stays: true},
-		"429":                {step: rttest.Step{Status: 429}, stays: true},
-		"204":                {step: rttest.Step{Status: 204}},
-		"302":                {step: rttest.Step{Status: 302}},
-		"401":                {step: rttest.Step{Status: 401}},
-		"403":                {step: rttest.Step{Status: 403}},
-		"404":                {step: rttest.Step{Status: 404}},
-		"410":                {step: rttest.Step{Status: 410}},
-		"501":                {step: rttest.Step{Status: 501}},
-		"no-store now":       {step: rttest.Step{Body: "new", Header: []string{"Cache-Control", "no-store"}}},
-		"HEAD 200":           {method: http.MethodHead, step: rttest.Step{}, stays: true},
-		"HEAD 404":           {method: http.MethodHead, step: rttest.Step{Status: 404}},
-		"OPTIONS 200":        {method: http.MethodOptions, step: rttest.Step{}, stays: true},
-		"PUT 200":            {method: http.MethodPut, step: rttest.Step{}},
-		"POST 303":           {method: http.MethodPost, step: rttest.Step{Status: 303}},
-		"DELETE 204":         {method: http.MethodDelete, step: rttest.Step{Status: 204}},
-		"unknown method 200": {method: "MOVE", step: rttest.Step{}},
-		"PUT 409":            {method: http.MethodPut, step: rttest.Step{Status: 409}, stays: true},
-		"PUT 503":            {method: http.MethodPut, step: rttest.Step{Status: 503}, stays: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, fallback.LastGoodConfig{})
-			w.teach(t, get(t), rttest.Step{Body: "good"})
-			req := get(t)
-			if tt.method != "" {
-				req = withHeader(newRequest(t, tt.method, get(t).URL.String(), ""), "X-Writer", "somebody else")
-			}
-			if tt.method == http.MethodHead {
-				req.Header.Del("X-Writer")
-			}
-			w.step(tt.step)
-			resp, err := w.RoundTrip(req)
-			require.NoError(t, err)
-			_, _ = io.Copy(io.Discard, resp.Body)
-			require.NoError(t, resp.Body.Close())
-			resp, body := w.recall(t, get(t))
-			require.Equal(t, tt.stays, resp != nil)
-			if tt.stays {
-				require.Equal(t, "good", body)
-				return
-			}
-			require.Equal(t, fallback.Memory{}, w.memory())
-		})
-	}
-}
-
-// An answer that breaks off, or that the caller does not read, takes nothing away.
-func TestUnreadAnswerForgetsNothing(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, fallback.LastGoodConfig{})
-	w.teach(t, get(t), rttest.Step{Body: "good"})
-	w.next = func(req *http.Request) (*http.Response, error) {
-		return &http.Response{
-			StatusCode: http.StatusOK, ProtoMajor: 2, Header: http.Header{}, ContentLength: -1, Request: req,
-			Body: io.NopCloser(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(rttest.ErrCut))),
-		}, nil
-	}
-	resp, err := w.RoundTrip(get(t))
-	require.NoError(t, err)
-	_, err = io.ReadAll(resp.Body)
-	require.ErrorIs(t, err, rttest.ErrCut)
-	w.step(rttest.Step{Body: "unread"})
-	resp, err = w.RoundTrip(get(t))
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	_, body := w.recall(t, get(t))
-	require.Equal(t, "good", body)
 }
 
 // What When excludes is neither remembered nor served.

@@ -174,9 +174,9 @@ func cacheStatus(f Failure) string {
 }
 
 // learn remembers resp, when it has been read, or forgets what it has made
-// untrue. The conditions of a are those of the memory, and added says whether a
-// layer below has said that it adds credentials.
-func (m *memory) learn(req *http.Request, resp *http.Response, a Answer, added bool) {
+// untrue. The conditions of a are those of the memory.
+func (m *memory) learn(t trip, resp *http.Response, a Answer) {
+	req := t.req
 	if !httpx.Safe(req) {
 		if resp.StatusCode < http.StatusBadRequest {
 			m.forgetURL(m.hashURL(req))
@@ -188,14 +188,14 @@ func (m *memory) learn(req *http.Request, resp *http.Response, a Answer, added b
 	}
 	id := m.identify(req)
 	switch {
-	case !m.keepable(req, resp, added):
+	case !m.keepable(req, resp, t.added != nil && t.added.Load()):
 		if !saysNothing(resp.StatusCode) {
 			m.forget(id)
 		}
 	case httpx.HasBody(resp):
-		resp.Body = &copier{ReadCloser: resp.Body, memory: m, entry: newEntry(id, resp), length: resp.ContentLength}
+		resp.Body = &copier{ReadCloser: resp.Body, memory: m, entry: newEntry(id, t.asked, resp), length: resp.ContentLength}
 	default:
-		m.put(newEntry(id, resp))
+		m.put(newEntry(id, t.asked, resp))
 	}
 }
 

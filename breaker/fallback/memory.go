@@ -3,6 +3,7 @@ package fallback
 import (
 	"bytes"
 	"container/list"
+	"encoding/binary"
 	"io"
 	"net/http"
 	"strconv"
@@ -36,6 +37,10 @@ type memory struct {
 	pages map[sum]map[sum]*list.Element // by URL, then by asker
 	order list.List                     // of *entry, the newest in front
 	bytes int64
+	// When something was forgotten last, by a part of its hash: an answer to what
+	// was asked before that must not come back when it has been read. Those that
+	// share a place cost each other an answer now and then.
+	forgotten [1 << 10]time.Time
 }
 
 // entry is one answer. It does not change once it is in a memory.
@@ -46,6 +51,7 @@ type entry struct {
 	header       http.Header
 	body         []byte
 	uncompressed bool
+	asked        time.Time
 	received     time.Time
 	age          time.Duration // when it was received
 	size         int64
@@ -83,6 +89,9 @@ func (m *memory) put(e *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.expire(time.Now())
+	if e.asked.Before(*m.forgottenAt(e.id)) || e.asked.Before(*m.forgottenAt(identity{url: e.id.url})) {
+		return
+	}
 	if at := m.pages[e.id.url][e.id.asker]; at != nil {
 		if at.Value.(*entry).received.After(e.received) {
 			return
@@ -104,22 +113,31 @@ func (m *memory) put(e *entry) {
 	m.bytes += e.size
 }
 
-// forget drops the answer that is remembered by id.
+// forget drops the answer that is remembered by id, and those on their way.
 func (m *memory) forget(id identity) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	*m.forgottenAt(id) = time.Now()
 	if at := m.pages[id.url][id.asker]; at != nil {
 		m.drop(at)
 	}
 }
 
-// forgetURL drops all answers from a URL.
+// forgetURL drops all answers from a URL, and those on their way.
 func (m *memory) forgetURL(url sum) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	*m.forgottenAt(identity{url: url}) = time.Now()
 	for _, at := range m.pages[url] {
 		m.drop(at)
 	}
+}
+
+// forgottenAt returns the place of when id was forgotten; one without an asker
+// stands for all of them. It is called with the lock held.
+func (m *memory) forgottenAt(id identity) *time.Time {
+	n := binary.LittleEndian.Uint64(id.url[:]) ^ binary.LittleEndian.Uint64(id.asker[:])
+	return &m.forgotten[n%uint64(len(m.forgotten))]
 }
 
 // expire drops what is too old. It is called with the lock held.
@@ -144,12 +162,12 @@ func (m *memory) drop(at *list.Element) {
 }
 
 // newEntry makes an entry of resp, which has just arrived, without its body.
-func newEntry(id identity, resp *http.Response) *entry {
+func newEntry(id identity, asked time.Time, resp *http.Response) *entry {
 	now := time.Now()
 	return &entry{
 		id: id, proto: resp.Proto, major: resp.ProtoMajor, minor: resp.ProtoMinor,
 		header: keptHeader(resp.Header), uncompressed: resp.Uncompressed,
-		received: now, age: ageOf(resp.Header, now),
+		asked: asked, received: now, age: ageOf(resp.Header, now),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-go/holdfast/internal/httpx"
 )
@@ -53,13 +54,18 @@ type trip struct {
 	req    *http.Request // the caller's
 	sent   *http.Request // req, or a copy of it with another context
 	added  *atomic.Bool  // whether a layer below has added credentials; nil if nobody asks
+	asked  time.Time     // when it was sent, if somebody remembers answers
 	replay httpx.Replay  // zero if no Answer sends the request again
 }
 
 // trip sees to it that those that remember good answers know whose they are.
 func (f *Fallback) trip(req *http.Request) trip {
 	c := trip{req: req, sent: req}
-	if f.watches && takesPart(req) {
+	if !f.remembers || !takesPart(req) {
+		return c
+	}
+	c.asked = time.Now()
+	if f.watches {
 		var ctx context.Context
 		ctx, c.added = httpx.WatchCredentials(req.Context())
 		c.sent = req.WithContext(ctx)
@@ -94,10 +100,9 @@ func (f *Fallback) finish(t trip, resp *http.Response, err error) (*http.Respons
 
 // learn lets those that remember good answers have a look at resp.
 func (f *Fallback) learn(t trip, resp *http.Response) {
-	added := t.added != nil && t.added.Load()
 	for _, s := range f.stations {
 		if m, ok := s.source.(*memory); ok && !Degraded(resp) {
-			m.learn(t.req, resp, s.Answer, added)
+			m.learn(t, resp, s.Answer)
 		}
 	}
 }
