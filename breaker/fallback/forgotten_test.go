@@ -140,3 +140,36 @@ func TestForgottenWhileRead(t *testing.T) {
 		})
 	}
 }
+
+// What was written to another upstream, or below an inner Fallback, was written.
+func TestDegradedWriteForgets(t *testing.T) {
+	t.Parallel()
+	for method, stays := range map[string]bool{http.MethodPut: false, http.MethodPatch: true, http.MethodGet: true} {
+		for _, nested := range []bool{false, true} {
+			to := fallback.To(mirrorURL, fallback.ToConfig{Transport: rttest.NewScript(rttest.Step{Status: 201})})
+			memory := fallback.LastGood(fallback.LastGoodConfig{})
+			s := rttest.NewScript(rttest.Step{Body: "old"}, rttest.Step{Status: 503})
+			outer := newFallback(t, fallback.Config{Answers: []fallback.Answer{memory, to}})
+			rt := outer.Wrap(s)
+			if nested {
+				outer = newFallback(t, fallback.Config{Answers: []fallback.Answer{memory}})
+				rt = outer.Wrap(newFallback(t, fallback.Config{Answers: []fallback.Answer{to}}).Wrap(s))
+			}
+			send(t, rt, get(t))
+			resp, _ := send(t, rt, newRequest(t, method, thingsURL, ""))
+			require.Equal(t, method != http.MethodPatch, fallback.Degraded(resp))
+			require.Equal(t, stays, outer.Snapshot().Answers[0].Memory.Keys == 1, method)
+		}
+	}
+}
+
+// A transport may make something of a request without a URL.
+func TestWriteWithoutAURL(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, fallback.LastGoodConfig{})
+	w.step(rttest.Step{Status: 201})
+	req := newRequest(t, http.MethodPost, thingsURL, "")
+	req.URL = nil
+	resp, _ := send(t, w, req)
+	require.Equal(t, 201, resp.StatusCode)
+}

@@ -178,12 +178,12 @@ func cacheStatus(f Failure) string {
 func (m *memory) learn(t trip, resp *http.Response, a Answer) {
 	req := t.req
 	if !httpx.Safe(req) {
-		if resp.StatusCode < http.StatusBadRequest {
+		if resp.StatusCode < http.StatusBadRequest && req.URL != nil {
 			m.forgetURL(m.hashURL(req))
 		}
 		return
 	}
-	if !takesPart(req) || !a.covers(req) || (req.Method == http.MethodHead && resp.StatusCode == http.StatusOK) {
+	if Degraded(resp) || !takesPart(req) || !a.covers(req) || (req.Method == http.MethodHead && resp.StatusCode == http.StatusOK) {
 		return
 	}
 	id := m.identify(req)

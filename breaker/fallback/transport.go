@@ -101,7 +101,7 @@ func (f *Fallback) finish(t trip, resp *http.Response, err error) (*http.Respons
 // learn lets those that remember good answers have a look at resp.
 func (f *Fallback) learn(t trip, resp *http.Response) {
 	for _, s := range f.stations {
-		if m, ok := s.source.(*memory); ok && !Degraded(resp) {
+		if m, ok := s.source.(*memory); ok {
 			m.learn(t, resp, s.Answer)
 		}
 	}
@@ -166,6 +166,7 @@ func (c *call) note(s *station, err error) {
 func (c *call) serve(s *station) *http.Response {
 	complete(c.instead)
 	markAs(c.instead, c.req, s.name)
+	c.fallback.learn(c.trip, c.instead)
 	s.served.Add(1)
 	c.fallback.served.Add(1)
 	if c.fallback.hooks.Served != nil {
