@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/auth"
 	"github.com/holdfast-go/holdfast/breaker/fallback"
 	"github.com/holdfast-go/holdfast/internal/rttest"
 )
@@ -290,6 +291,29 @@ func TestToSetsNoCookies(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Empty(t, jar.Cookies(get(t).URL))
+}
+
+// The credentials of the other upstream are put on a request that its own origin
+// has redirected, and kept from one that another has.
+func TestToAfterRedirect(t *testing.T) {
+	t.Parallel()
+	bearer, err := auth.StaticBearer(auth.NewSecret("theirs"))
+	require.NoError(t, err)
+	guard, err := auth.New(auth.Config{Authorizer: bearer})
+	require.NoError(t, err)
+	for from, want := range map[string]string{
+		thingsURL:                         "Bearer theirs",
+		"https://evil.example.com/things": "",
+	} {
+		mirror := rttest.NewScript()
+		rt := newFallback(t, fallback.Config{Answers: []fallback.Answer{
+			fallback.To(mirrorURL, fallback.ToConfig{Transport: guard.Wrap(mirror)}),
+		}}).Wrap(rttest.NewScript(rttest.Step{Status: 302, Header: []string{"Location", "https://api.example.com/v2"}}, rttest.Step{Status: 503}))
+		resp, err := (&http.Client{Transport: rt}).Get(from)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, want, mirror.Calls()[0].Header.Get("Authorization"), from)
+	}
 }
 
 func TestToIdleConnections(t *testing.T) {

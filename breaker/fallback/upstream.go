@@ -27,7 +27,8 @@ type ToConfig struct {
 
 // To sends the request to another upstream: base is its URL with scheme, host
 // and, if it has one, a path that is put in front of the request's own. It has
-// no query, fragment or userinfo.
+// no query, fragment or userinfo. It stands in for every host that is asked: if
+// these are several, say with [Answer.When] for which.
 //
 // A request is sent again only if that does no harm: its method is GET, HEAD,
 // OPTIONS, TRACE, PUT or DELETE, it has an Idempotency-Key or X-Idempotency-Key
@@ -105,6 +106,11 @@ func (u *upstream) answer(c *call) (*http.Response, error) {
 		return nil, err
 	}
 	req.URL, req.Host, req.Header = target, host, header
+	if foreign && atHome(c.req) {
+		// Else what adds credentials there would take the request for one that has
+		// been redirected to another origin.
+		req.Response = nil
+	}
 	resp, err := u.transport.RoundTrip(req)
 	if err != nil || resp == nil {
 		// It may have been carried out here, even if not by the first upstream.
@@ -123,6 +129,18 @@ func (u *upstream) answer(c *call) (*http.Response, error) {
 		resp.Header.Del("Set-Cookie")
 	}
 	return resp, nil
+}
+
+// atHome reports whether all redirects that have led to req, if any, are from its
+// own origin.
+func atHome(req *http.Request) bool {
+	origin := httpx.Origin(req)
+	for hop := range httpx.Hops(req) {
+		if hop == nil || httpx.Origin(hop) != origin {
+			return false
+		}
+	}
+	return true
 }
 
 // takes reports whether the request of c may be sent to u.
