@@ -52,6 +52,9 @@
 // also has Age and Cache-Status, such as
 //
 //	Cache-Status: holdfast; fwd=stale; fwd-status=503; detail=last-good
+//	Cache-Status: holdfast; hit; detail=last-good
+//
+// of which the second says that the upstream was not asked.
 //
 // Hooks.Served and [Fallback.Snapshot] say how often it served: a fallback that
 // nobody notices hides an outage.

@@ -64,8 +64,8 @@ type LastGoodConfig struct {
 
 // LastGood answers a GET or HEAD with the last good answer to the same GET, from
 // memory. The answer has an Age field (RFC 9111, section 5.1), and its
-// Cache-Status (RFC 9211) says that the upstream was asked first, and what its
-// status was.
+// Cache-Status (RFC 9211) says what the status of the upstream was, that it gave
+// no answer, or that it was not asked, as when a circuit is open.
 //
 // # What is remembered
 //
@@ -164,13 +164,17 @@ func (m *memory) answer(c *call) (*http.Response, error) {
 }
 
 // cacheStatus is a member of the list Cache-Status (RFC 9211, section 2). The
-// parameter hit would say that nothing was forwarded, so it is not used.
+// parameter hit says that nothing was forwarded. Without fwd-status the upstream
+// is taken to have sent the status of this answer, and there is no value for one
+// that has sent none: detail says it.
 func cacheStatus(f Failure) string {
-	const stale = "holdfast; fwd=stale"
-	if f.Status == 0 {
-		return stale + "; detail=last-good"
+	switch {
+	case f.NotSent:
+		return "holdfast; hit; detail=last-good"
+	case f.Status == 0:
+		return "holdfast; fwd=stale; detail=last-good-no-answer"
 	}
-	return fmt.Sprintf("%s; fwd-status=%d; detail=last-good", stale, f.Status)
+	return fmt.Sprintf("holdfast; fwd=stale; fwd-status=%d; detail=last-good", f.Status)
 }
 
 // learn remembers resp, when it has been read, or forgets what it has made

@@ -85,13 +85,16 @@ func TestLastGood(t *testing.T) {
 			require.Equal(t, int64(4), resp.ContentLength)
 			require.Equal(t, http.Header{
 				"Content-Type": {"text/plain"}, "Content-Length": {"4"}, "Etag": {`"1"`}, "Age": {"97"},
-				"Cache-Status": {"edge; hit", "holdfast; fwd=stale; detail=last-good"}, fallback.Header: {"last-good"},
+				"Cache-Status": {"edge; hit", "holdfast; fwd=stale; detail=last-good-no-answer"}, fallback.Header: {"last-good"},
 			}, resp.Header)
 			resp.Header.Set("Etag", "the caller's own")
 		}
 		w.step(rttest.Step{Status: 503})
 		resp, _ = send(t, w, get(t))
 		require.Equal(t, "holdfast; fwd=stale; fwd-status=503; detail=last-good", resp.Header.Values("Cache-Status")[1])
+		w.step(rttest.Step{Err: notSent{}})
+		resp, _ = send(t, w, get(t))
+		require.Equal(t, "holdfast; hit; detail=last-good", resp.Header.Values("Cache-Status")[1])
 
 		head := get(t)
 		head.Method = http.MethodHead
