@@ -56,8 +56,8 @@
 //
 // of which the second says that the upstream was not asked.
 //
-// Hooks.Served and [Fallback.Snapshot] say how often it served: a fallback that
-// nobody notices hides an outage.
+// Hooks.Served and [Fallback.Snapshot] say how often it served, and [LogHooks]
+// write it to a log: a fallback that nobody notices hides an outage.
 //
 // # Where it belongs
 //
