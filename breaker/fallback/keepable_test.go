@@ -132,6 +132,34 @@ func TestWholeBodiesOnly(t *testing.T) {
 	}
 }
 
+// Some bodies are at their end when they are closed.
+func TestClosedBodyHasNoEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, fallback.LastGoodConfig{})
+	w.next = func(req *http.Request) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: http.StatusOK, ProtoMajor: 2, Header: http.Header{}, ContentLength: -1, Request: req,
+			Body: &endsWhenClosed{Reader: strings.NewReader("half of it")},
+		}, nil
+	}
+	resp, err := w.RoundTrip(get(t))
+	require.NoError(t, err)
+	_, err = io.ReadFull(resp.Body, make([]byte, 4))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	_, err = io.Copy(io.Discard, resp.Body)
+	require.NoError(t, err)
+	resp, _ = w.recall(t, get(t))
+	require.Nil(t, resp)
+}
+
+type endsWhenClosed struct{ io.Reader }
+
+func (b *endsWhenClosed) Close() error {
+	b.Reader = strings.NewReader("")
+	return nil
+}
+
 // Not every request is served from what another has brought.
 func TestWhoIsServed(t *testing.T) {
 	t.Parallel()

@@ -219,15 +219,26 @@ type copier struct {
 	entry  *entry // nil when there is nothing left to do
 	length int64  // of the body, or -1
 	buf    []byte
+	closed atomic.Bool
 }
 
 // Read copies what passes.
 func (b *copier) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if b.entry != nil {
+	switch {
+	case b.entry == nil:
+	case b.closed.Load():
+		b.stop() // the end that comes after Close is none
+	default:
 		b.copy(p[:max(n, 0)], err)
 	}
 	return n, err
+}
+
+// Close may be called during a Read.
+func (b *copier) Close() error {
+	b.closed.Store(true)
+	return b.ReadCloser.Close()
 }
 
 func (b *copier) copy(data []byte, err error) {
