@@ -118,6 +118,9 @@ func TestStaticAnswersReadsOnly(t *testing.T) {
 	}
 	resp, _ := send(t, rt, get(t))
 	require.Empty(t, resp.Header.Values("Content-Length"))
+	f = newFallback(t, fallback.Config{Answers: []fallback.Answer{fallback.Static(204, http.Header{"Content-Length": {"99"}}, nil)}})
+	resp, _ = send(t, f.Wrap(rttest.NewScript(rttest.Step{Status: 503})), get(t))
+	require.Empty(t, resp.Header.Values("Content-Length"))
 }
 
 func TestStaticKeepsItsCacheControl(t *testing.T) {
@@ -184,6 +187,21 @@ func TestFunc(t *testing.T) {
 		require.Equal(t, http.Header{"X-Shared": {"1"}}, shared)
 		require.Equal(t, 1, body.Closes())
 	})
+}
+
+// A func need not think of HEAD.
+func TestFuncAnswersHead(t *testing.T) {
+	t.Parallel()
+	body := rttest.NewBody("degraded")
+	f := newFallback(t, fallback.Config{Answers: []fallback.Answer{
+		fallback.Func(func(context.Context, *http.Request, fallback.Failure) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK, Body: body, ContentLength: 8}, nil
+		}),
+	}})
+	resp, got := send(t, f.Wrap(rttest.NewScript(rttest.Step{Status: 503})), newRequest(t, http.MethodHead, thingsURL, ""))
+	require.Empty(t, got)
+	require.Equal(t, int64(8), resp.ContentLength)
+	require.Equal(t, 1, body.Closes())
 }
 
 func TestTrailersOfAnAnswer(t *testing.T) {

@@ -2,6 +2,7 @@ package fallback
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,8 @@ func Static(status int, header http.Header, body []byte) Answer {
 		s.header.Set("Content-Length", strconv.Itoa(len(body)))
 	case len(body) > 0:
 		err = fmt.Errorf("the status of Static is %d: must not have a body", status)
+	case status == http.StatusNoContent:
+		s.header.Del("Content-Length")
 	}
 	return Answer{name: "static", source: s, err: err}
 }
@@ -64,7 +67,7 @@ func (s *static) answer(c *call) (*http.Response, error) {
 // Func answers with what answer returns: a response of any status between 200
 // and 599, which belongs to the Fallback from then on; an error; or neither of
 // them if it has nothing to offer. What is missing in the response, such as
-// Header, Body or Proto, is filled in.
+// Header, Body or Proto, is filled in, and a HEAD is answered without the Body.
 //
 // The request is a copy of the caller's that must only be read, and has no Body,
 // because that has gone below; GetBody is as the caller set it. Its context is
@@ -95,6 +98,11 @@ func (f function) answer(c *call) (*http.Response, error) {
 	if err != nil {
 		httpx.Discard(resp)
 		return nil, err
+	}
+	if c.req.Method == http.MethodHead && httpx.HasBody(resp) {
+		resp.ContentLength = cmp.Or(resp.ContentLength, -1)
+		closeBody(resp)
+		resp.Body = http.NoBody
 	}
 	return resp, nil
 }
