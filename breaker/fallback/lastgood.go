@@ -29,8 +29,9 @@ const (
 type LastGoodConfig struct {
 	// MaxBytes bounds the memory of all answers together: bodies, header fields
 	// and what it takes to find them. The oldest answer goes first. What is
-	// being read and not yet remembered comes on top, with at most
-	// MaxAnswerBytes for each body that is open. 0 means [DefaultMaxBytes].
+	// being read and not yet remembered comes on top: for each body that is open
+	// its header and, as the copy grows, up to about twice MaxAnswerBytes. 0 means
+	// [DefaultMaxBytes].
 	MaxBytes int64
 
 	// MaxAnswerBytes bounds the body of one answer; a longer one is not
@@ -58,7 +59,8 @@ type LastGoodConfig struct {
 	// ID. Those of W3C Trace Context, B3, X-Ray, Datadog, Jaeger, Sentry and
 	// Google, X-Request-Id, Request-Id, X-Correlation-Id, Correlation-Id,
 	// Cache-Control, Pragma, If-None-Match and If-Modified-Since are ignored
-	// anyway. A field that looks like a credential is an error.
+	// anyway. Baggage, which Sentry and OpenTelemetry send too, is not: it may
+	// name a tenant. A field that looks like a credential is an error.
 	IgnoreHeaders []string
 }
 
