@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -213,4 +214,34 @@ func TestRefusalsBelowDoNotCount(t *testing.T) {
 	})
 	require.ErrorIs(t, err, breaker.ErrOpen)
 	require.Zero(t, outer.Snapshot()[0].Counts)
+}
+
+// A server that retries below could not even connect to has seen nothing of the
+// call, as if they had been refused. It is dead all the same.
+func TestRetriesBelowThatNeverConnect(t *testing.T) {
+	t.Parallel()
+	dial := rttest.Step{Err: &net.OpError{Op: "dial", Net: "tcp", Err: errBroken}}
+	limit := rttest.Step{Err: notSent{}}
+	for name, tt := range map[string]struct {
+		steps []rttest.Step
+		want  breaker.Counts
+	}{
+		"no connection":         {[]rttest.Step{dial}, breaker.Counts{Failures: 2, Consecutive: 2}},
+		"refused in the end":    {[]rttest.Step{dial, limit}, breaker.Counts{Failures: 1, Consecutive: 1}},
+		"refused":               {[]rttest.Step{limit}, breaker.Counts{}},
+		"no connection at last": {[]rttest.Step{limit, dial}, breaker.Counts{Failures: 2, Consecutive: 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				policy, err := retry.New(retry.Config{})
+				require.NoError(t, err)
+				b := newBreaker(t, breaker.Config{})
+				rt := policy.Wrap(rttest.NewScript(tt.steps...))
+				require.Error(t, call(b.Wrap(rt), newRequest(t, host)))
+				require.Error(t, b.Do(t.Context(), origin, func(context.Context) error { return call(rt, newRequest(t, host)) }))
+				require.Equal(t, tt.want, b.Snapshot()[0].Counts)
+			})
+		})
+	}
 }

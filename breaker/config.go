@@ -110,8 +110,8 @@ type Config struct {
 
 	// Classify, when not nil, is asked about each error of a transport, of
 	// reading a body, or of the func of [Breaker.Do], but not about those that
-	// never count: when the context of the call is over, or the error says
-	// NotSent. It is asked about each error of Check too; there an answer has
+	// never count: when the context of the call is over, or something below has
+	// refused it. It is asked about each error of Check too; there an answer has
 	// come, which counts whoever still waits for it. It must be safe for
 	// concurrent use.
 	Classify func(error) Verdict

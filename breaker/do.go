@@ -10,8 +10,8 @@ import "context"
 //
 // A refused call returns an [*OpenError] and does not call fn. Otherwise Do
 // returns what fn returned: nil is a success, an error what Config.Classify
-// says, and without it a failure, unless ctx is over or the error says NotSent.
-// A panic of fn is a failure and goes on.
+// says, and without it a failure, unless ctx is over or something below has
+// refused the call. A panic of fn is a failure and goes on.
 func (b *Breaker) Do(ctx context.Context, key string, fn func(context.Context) error) error {
 	entry := b.circuits.Acquire(b.named(key), noTime)
 	defer b.circuits.Release(entry)

@@ -46,7 +46,11 @@
 //	                a body that breaks off; a panic
 //	success         any other answer, once its body was read or closed;
 //	                101, at once
-//	neither         a call whose context is over, an error from below that says NotSent
+//	neither         a call whose context is over, or that something below has refused
+//
+// A limiter or another breaker says by a method NotSent of its error that it has
+// refused a call. The error of retries says NotSent too when they could not even
+// connect; that it is no refusal it says by a method Refused.
 //
 // Config.Classify decides otherwise about errors: that of reading a request's own
 // body, for one, is a transport error like any other here. It is asked about

@@ -139,12 +139,12 @@ func (o outcome) End(err error) {
 }
 
 // blame decides whose fault an error is: the upstream's, or nobody's that
-// counts because the caller has gone or nothing was sent.
+// counts because the caller has gone or something below has refused the call.
 func (o *outcome) blame(err error) Verdict {
 	if httpx.Over(o.ctx) != nil {
 		return Neither
 	}
-	if httpx.SaysNotSent(err) {
+	if httpx.SaysRefused(err) {
 		return Neither
 	}
 	return o.breaker.classify(err)

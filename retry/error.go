@@ -31,6 +31,7 @@ type Error struct {
 	History []Try
 
 	notSent bool  // no attempt can have come to the server
+	refused bool  // nor did any try to
 	ended   error // the Err of the call's context
 }
 
@@ -87,6 +88,12 @@ func (e *Error) Unwrap() []error {
 // A layer above must not go by the last one alone, which a circuit may have
 // refused that the ones before have opened.
 func (e *Error) NotSent() bool { return e.notSent }
+
+// Refused reports whether something below has refused every attempt, such as a
+// limiter or an open circuit. If so, nothing can be held against the server; a
+// breaker above goes by it, because a server that nobody could connect to has
+// seen nothing either.
+func (e *Error) Refused() bool { return e.refused }
 
 // Retryable is false: a retry layer above would only multiply the attempts.
 func (e *Error) Retryable() bool { return false }

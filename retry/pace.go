@@ -26,6 +26,7 @@ type pace struct {
 	marked   *marked         // the context of the attempts after the first
 
 	sent  bool      // some attempt may have come to the server
+	tried bool      // some attempt was not refused by something below
 	ended time.Time // when the last attempt was noted
 
 	// The history. Most calls that fail at first succeed in the end, and then
@@ -139,6 +140,7 @@ func (p *pace) succeed() { p.unplan() }
 // history.
 func (p *pace) note(try Try, sent bool) {
 	p.sent = p.sent || sent
+	p.tried = p.tried || !refused(try.Err)
 	p.ended = time.Now()
 	try.At = p.ended
 	if p.noted < len(p.few) {
@@ -159,7 +161,7 @@ func (p *pace) fail(reason Reason, cause error) *Error {
 	return &Error{
 		Attempts: p.attempts, Reason: reason,
 		Status: last.Status, Err: last.Err, Cause: cause,
-		History: history, notSent: !p.sent, ended: p.ctx.Err(),
+		History: history, notSent: !p.sent, refused: !p.tried, ended: p.ctx.Err(),
 	}
 }
 

@@ -71,7 +71,7 @@ func (t *sendTrace) connected() bool { return t != nil && t.got.Load() }
 // refused reports whether something below has refused the attempt, such as an
 // open circuit: nothing was sent, and nothing can be held against the server.
 func refused(err error) bool {
-	return httpx.SaysNotSent(err)
+	return httpx.SaysRefused(err)
 }
 
 // neverSent reports whether err proves that the server has not seen req, or has

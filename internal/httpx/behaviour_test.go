@@ -37,6 +37,29 @@ func TestWhatErrorsSay(t *testing.T) {
 		"joined":        {errors.Join(errors.New("silent"), asking{unsent: true, wait: 2}), true, 2},
 	} {
 		require.Equal(t, tt.unsent, httpx.SaysNotSent(tt.err), name)
+		require.Equal(t, tt.unsent, httpx.SaysRefused(tt.err), name)
 		require.Equal(t, tt.wait, httpx.RetryAfter(tt.err), name)
 	}
+}
+
+// attempted is the error of several attempts, none of which came to the server.
+type attempted struct{ refused bool }
+
+func (attempted) Error() string   { return "attempted" }
+func (attempted) NotSent() bool   { return true }
+func (a attempted) Refused() bool { return a.refused }
+
+// keyless is the error of a call without credentials.
+type keyless struct{ error }
+
+func (keyless) NotSent() bool   { return true }
+func (k keyless) Unwrap() error { return k.error }
+
+// A server that nobody could connect to has seen nothing either, but may be to
+// blame for that.
+func TestSaysRefused(t *testing.T) {
+	t.Parallel()
+	require.True(t, httpx.SaysRefused(fmt.Errorf("call: %w", attempted{refused: true})))
+	require.False(t, httpx.SaysRefused(fmt.Errorf("call: %w", attempted{})))
+	require.True(t, httpx.SaysRefused(keyless{attempted{}}), "it is another server that is gone")
 }
