@@ -111,9 +111,6 @@ func (b *Breaker) Ready(req *http.Request) error {
 
 // admit lets the call of o through its circuit or refuses it.
 func (b *Breaker) admit(o *outcome) *OpenError {
-	if b.config.SlowCall > 0 {
-		o.started = b.now()
-	}
 	t := o.entry.Value().trouble.Load()
 	if t == nil {
 		return nil // as nearly always

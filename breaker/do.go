@@ -23,6 +23,7 @@ func (b *Breaker) Do(ctx context.Context, key string, fn func(context.Context) e
 	verdict := Neither // until fn is called
 	defer func() { out.report(verdict, nil) }()
 	entry.Value().tell()
+	out.start()
 	verdict = Failure // unless it returns
 	err := fn(ctx)
 	if verdict = Success; err != nil {

@@ -34,9 +34,18 @@ type probe struct {
 	timer    *time.Timer
 }
 
-// lease makes a probe of the call, whose place is free again after a while.
+// start begins the time of the call, which hooks have had none of.
+func (o *outcome) start() {
+	if o.breaker.config.SlowCall > 0 {
+		o.started = o.breaker.now()
+	}
+}
+
+// lease makes a probe of the call, whose place is free again after a while,
+// whatever hooks do before it is sent.
 func (o *outcome) lease(done func(error)) {
 	o.probe = &probe{done: done}
+	o.start()
 	leased := *o
 	o.probe.timer = time.AfterFunc(o.breaker.config.ProbeLease, leased.expire)
 }

@@ -1,6 +1,7 @@
 package breaker_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"testing"
@@ -120,6 +121,42 @@ func TestSlowProbeFails(t *testing.T) {
 				time.Sleep(time.Second + 1)
 				require.NoError(t, call(b.Wrap(rttest.NewScript(tt.step)), newRequest(t, host)))
 				require.Equal(t, tt.state, b.Snapshot()[0].State)
+			})
+		})
+	}
+}
+
+// A hook that takes its time does so before the probe is sent, or an upstream
+// that answers at once would never get its calls back.
+func TestSlowHookIsNoSlowCall(t *testing.T) {
+	t.Parallel()
+	for name, send := range map[string]func(t *testing.T, b *breaker.Breaker) error{
+		"RoundTrip": func(t *testing.T, b *breaker.Breaker) error {
+			t.Helper()
+			return call(b.Wrap(rttest.NewScript()), newRequest(t, host))
+		},
+		"Do": func(t *testing.T, b *breaker.Breaker) error {
+			t.Helper()
+			return b.Do(t.Context(), origin, func(context.Context) error { return nil })
+		},
+		"body left open": func(t *testing.T, b *breaker.Breaker) error {
+			t.Helper()
+			_, err := b.Wrap(rttest.NewScript(rttest.Step{Body: "unread"})).RoundTrip(newRequest(t, host)) //nolint:bodyclose // as it says
+			time.Sleep(time.Minute)                                                                        // its lease is over
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := one
+				c.SlowCall, c.ProbeLease = time.Second, time.Second-1
+				c.Hooks.StateChange = func(breaker.Change) { time.Sleep(2 * time.Second) }
+				b := newBreaker(t, c)
+				require.ErrorIs(t, call(b.Wrap(rttest.NewScript(rttest.Step{Err: errBroken})), newRequest(t, host)), errBroken)
+				require.NoError(t, send(t, b))
+				synctest.Wait()
+				require.Equal(t, breaker.Closed, b.Snapshot()[0].State)
 			})
 		})
 	}

@@ -20,6 +20,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	call.sent = true
+	call.outcome.start()
 	resp, err := t.next.RoundTrip(req)
 	if err != nil || resp == nil {
 		call.settle(call.outcome.blame(err))
