@@ -17,13 +17,18 @@ func (t *trouble) queue(change Change) {
 }
 
 // tell takes waiting changes to the hook, with no lock held. When another
-// goroutine is at it already, or a hook itself came here, that one goes on.
+// goroutine is at it already, or a hook itself came here, that one goes on. It
+// does not do so for ever: when changes come faster than the hook takes them, it
+// leaves the rest to the next call.
 func (c *circuit) tell() {
 	t := c.trouble.Load()
 	if t == nil {
 		return
 	}
-	for t.waiting.Load() > 0 {
+	for range 1 + maxChanges {
+		if t.waiting.Load() == 0 {
+			return
+		}
 		change, ok := t.nextChange()
 		if !ok {
 			return

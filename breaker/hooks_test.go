@@ -1,6 +1,7 @@
 package breaker_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -111,4 +112,70 @@ func TestChangesWaitForTheHook(t *testing.T) {
 		require.Equal(t, breaker.Closed, state)
 		require.Equal(t, "released", told[64].Reason)
 	})
+}
+
+// When changes come faster than a hook takes them, there is an end to what one
+// call has to tell of them.
+func TestSlowHookDoesNotKeepItsCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := one // open for a second
+		state := breaker.Closed
+		c.Hooks.StateChange = func(change breaker.Change) {
+			require.Equal(t, state, change.From)
+			state = change.To
+			time.Sleep(1200 * time.Millisecond)
+		}
+		rt := newBreaker(t, c).Wrap(rttest.NewScript(rttest.Step{Err: errBroken}))
+		stop := time.Now().Add(10 * time.Minute)
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				for time.Now().Before(stop) {
+					begin := time.Now()
+					_ = call(rt, newRequest(t, host))
+					require.LessOrEqual(t, time.Since(begin), 2*65*1200*time.Millisecond, "once before it is sent, and once after")
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// A hook that panics harms the call that it was called from. It is told of the
+// next change as of any other, and a probe that was never sent is none.
+func TestHookPanics(t *testing.T) {
+	t.Parallel()
+	for name, send := range map[string]func(t *testing.T, b *breaker.Breaker) error{
+		"RoundTrip": func(t *testing.T, b *breaker.Breaker) error {
+			t.Helper()
+			return call(b.Wrap(rttest.NewScript()), newRequest(t, host))
+		},
+		"Do": func(t *testing.T, b *breaker.Breaker) error {
+			t.Helper()
+			return b.Do(t.Context(), origin, func(context.Context) error { return nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var told []breaker.State
+				c := one
+				c.Hooks.StateChange = func(change breaker.Change) {
+					told = append(told, change.To)
+					if change.To == breaker.HalfOpen {
+						panic(errBroken)
+					}
+				}
+				b := newBreaker(t, c)
+				trip(t, b, host)
+				time.Sleep(time.Second + 1)
+				require.PanicsWithValue(t, errBroken, func() { _ = send(t, b) })
+				require.Equal(t, breaker.HalfOpen, b.Snapshot()[0].State, "neither success nor failure")
+				require.NoError(t, send(t, b), "its place is free")
+				require.Equal(t, []breaker.State{breaker.Open, breaker.HalfOpen, breaker.Closed}, told)
+			})
+		})
+	}
 }
