@@ -184,3 +184,13 @@ func TestGoexitIsAFailure(t *testing.T) {
 	<-done
 	require.Error(t, b.Ready(newRequest(t, host)))
 }
+
+// A transport that returns nothing at all is broken, and http.Client says so.
+func TestNoResponseIsAFailure(t *testing.T) {
+	t.Parallel()
+	b := newBreaker(t, one)
+	resp, err := b.Wrap(prompt(nil)).RoundTrip(newRequest(t, host)) //nolint:bodyclose // there is none
+	require.NoError(t, err)
+	require.Nil(t, resp)
+	require.ErrorIs(t, b.Ready(newRequest(t, host)), breaker.ErrOpen)
+}

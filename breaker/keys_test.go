@@ -69,6 +69,32 @@ func TestOpenCircuitOutlivesManyKeys(t *testing.T) {
 	require.ErrorIs(t, b.Ready(newRequest(t, host)), breaker.ErrOpen)
 }
 
+// Nor are those that are on their way back: forgotten, they would let all calls
+// through.
+func TestProbesOutliveManyKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := one
+		c.MaxKeys = 100
+		b := newBreaker(t, c)
+		good := b.Wrap(rttest.NewScript())
+		flood := func() {
+			for i := range 1000 {
+				require.NoError(t, call(good, newRequest(t, fmt.Sprintf("host%d.example.com", i))))
+			}
+		}
+		trip(t, b, host)
+		time.Sleep(c.OpenTimeout + breaker.DefaultWindow)
+		flood()
+		resp, err := b.Wrap(rttest.NewScript(rttest.Step{Body: "answer"})).RoundTrip(newRequest(t, host))
+		require.NoError(t, err)
+		flood()
+		require.ErrorIs(t, call(good, newRequest(t, host)), breaker.ErrOpen, "the probe is under way")
+		require.NoError(t, readAll(resp))
+		require.NoError(t, call(good, newRequest(t, host)))
+	})
+}
+
 func keyFromHeader(req *http.Request) string { return req.Header.Get("Key") }
 
 // When all circuits are open there is still no more than the bound of them, and

@@ -3,11 +3,14 @@ package breaker_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -208,4 +211,26 @@ func TestLateAnswerChangesNothing(t *testing.T) {
 		require.NoError(t, <-probe)
 		require.Error(t, b.Ready(newRequest(t, host)), "the probe's failure counts")
 	})
+}
+
+// The lease of a probe that has ended keeps nothing of the call.
+func TestEndedProbeIsForgotten(t *testing.T) {
+	t.Parallel()
+	c := one
+	c.OpenTimeout, c.ProbeLease = 1, time.Hour
+	b := newBreaker(t, c)
+	require.Error(t, call(b.Wrap(rttest.NewScript(rttest.Step{Err: errBroken})), newRequest(t, host)))
+	type key struct{}
+	begin := func() weak.Pointer[string] {
+		value := new(string)
+		req := newRequest(t, host).WithContext(context.WithValue(t.Context(), key{}, value))
+		require.NoError(t, call(b.Wrap(prompt(&http.Response{StatusCode: http.StatusOK, Body: http.NoBody})), req))
+		return weak.Make(value)
+	}
+	value := begin()
+	require.Equal(t, breaker.Closed, b.Snapshot()[0].State)
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return value.Value() == nil
+	}, 10*time.Second, time.Millisecond)
 }
