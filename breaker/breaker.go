@@ -41,6 +41,7 @@ func New(c Config) (*Breaker, error) {
 		circuits: keyed.New(keyed.Config[httpx.Key, circuit]{
 			Max:  c.MaxKeys,
 			Hash: httpx.Key.Hash,
+			Init: func(key *httpx.Key, _ *circuit) { key.Own() },
 			Keep: (*circuit).worthKeeping,
 		}),
 		forced: map[httpx.Key]*keyed.Entry[httpx.Key, circuit]{},

@@ -99,7 +99,8 @@ type Config struct {
 	// Key names the circuit of a request. nil means one circuit per scheme,
 	// host and port. It is called on every request and must be safe for
 	// concurrent use. Its result is kept, and appears in errors and logs: it
-	// should be short and must not be a secret.
+	// should be short, no part of a longer string (see [strings.Clone]), and
+	// must not be a secret.
 	Key func(*http.Request) string
 
 	// Check, when not nil, looks at each response: an error makes the call a

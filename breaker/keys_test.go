@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,4 +169,23 @@ func TestKeyPanics(t *testing.T) {
 	good.Header.Set("Key", "good")
 	require.NoError(t, call(b.Wrap(s), good))
 	require.Equal(t, breaker.Counts{Successes: 1}, b.Snapshot()[0].Counts)
+}
+
+// The circuit of an origin does not keep the URL that it came from.
+func TestCircuitDoesNotKeepTheURL(t *testing.T) {
+	b := newBreaker(t, breaker.Config{})
+	good := b.Wrap(prompt(&http.Response{StatusCode: http.StatusOK, Body: http.NoBody}))
+	const hosts, long = 20, 1 << 20
+	query := strings.Repeat("x", long)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range hosts {
+		require.NoError(t, call(good, newRequest(t, fmt.Sprintf("host%d.example.com/?%s", i, query))))
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	require.Len(t, b.Snapshot(), hosts)
+	require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(hosts*long/2))
+	runtime.KeepAlive(query)
 }

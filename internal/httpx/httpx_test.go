@@ -11,6 +11,7 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -79,6 +80,32 @@ func TestOriginAllocatesNothing(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, testing.AllocsPerRun(100, func() { httpx.KeyOf(req, nil) }))
 	}
+}
+
+// Of a URL that is long, or secret, a key that is kept has its origin alone.
+func TestOwnKey(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range []string{"http", "https", "ws"} {
+		raw := scheme + "://api.example.com/?secret=" + strings.Repeat("x", 1000)
+		u, err := url.Parse(raw)
+		require.NoError(t, err)
+		within := func(s string) bool {
+			at, from := uintptr(unsafe.Pointer(unsafe.StringData(s))), uintptr(unsafe.Pointer(unsafe.StringData(raw)))
+			return at >= from && at < from+uintptr(len(raw))
+		}
+		key := httpx.Origin(&http.Request{URL: u})
+		require.True(t, within(key.Name), "or it would be no test")
+		own := key
+		own.Own()
+		require.Equal(t, key, own)
+		require.False(t, within(own.Scheme), scheme)
+		require.False(t, within(own.Name))
+	}
+	key := httpx.Key{Name: "tenant 7"}
+	own := key
+	own.Own()
+	require.Equal(t, key, own)
+	require.Same(t, unsafe.StringData(key.Name), unsafe.StringData(own.Name), "it may be that of many")
 }
 
 func TestKeyOfUser(t *testing.T) {

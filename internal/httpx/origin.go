@@ -67,6 +67,23 @@ func (k Key) Names(req *http.Request) bool {
 	return req.URL != nil && k.Name == req.URL.Host && k.Scheme == req.URL.Scheme && k.Scheme != ""
 }
 
+// Own makes an origin that is to be kept a string of its own. As it comes from
+// a request it is a part of the URL, all of which would stay in memory. The
+// result of a Key func is its author's.
+func (k *Key) Own() {
+	switch k.Scheme {
+	case "":
+		return
+	case "http":
+		k.Scheme = "http"
+	case "https":
+		k.Scheme = "https"
+	default:
+		k.Scheme = strings.Clone(k.Scheme)
+	}
+	k.Name = strings.Clone(k.Name)
+}
+
 // Hash returns a hash of the key.
 func (k Key) Hash(seed maphash.Seed) uint64 {
 	// The two schemes that there are differ in their length.

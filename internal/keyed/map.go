@@ -21,10 +21,11 @@ type Config[K comparable, V any] struct {
 	// may be dropped. Zero or less: for as long as there is room.
 	Idle time.Duration
 
-	// Init, if set, makes the value of a new key of a zero one. The value may keep
-	// the pointer to the key, to which nobody may write. Init is called without a
-	// lock held. When goroutines race for the same new key it may be called
-	// more than once, and all values but one are dropped.
+	// Init, if set, makes the value of a new key of a zero one. It may put an equal
+	// key in the place of the key, and the value may keep the pointer to it; nobody
+	// may write to it afterwards. Init is called without a lock held. When
+	// goroutines race for the same new key it may be called more than once, and all
+	// values but one are dropped.
 	Init func(key *K, value *V)
 
 	// Hash, if set, hashes a key. Equal keys must have equal hashes. The default
