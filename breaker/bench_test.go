@@ -55,6 +55,17 @@ func TestHappyPathAllocations(t *testing.T) {
 	}
 }
 
+// While one circuit is open, to ask about another costs what it did before.
+func TestReadyAllocations(t *testing.T) {
+	b := newBreaker(t, breaker.Config{ConsecutiveFailures: 2, OpenTimeout: time.Hour})
+	trip(t, b, "dead.example.com")
+	require.Error(t, call(b.Wrap(rttest.NewScript(rttest.Step{Err: errBroken})), newRequest(t, host)))
+	for _, name := range []string{host, "unknown.example.com"} {
+		req := newRequest(t, name)
+		require.Zero(t, testing.AllocsPerRun(100, func() { _ = b.Ready(req) }), name)
+	}
+}
+
 // BenchmarkCall stands beside gobreaker's own two ways with the same rules: a
 // ratio over a window of ten buckets.
 func BenchmarkCall(b *testing.B) {

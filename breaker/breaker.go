@@ -102,7 +102,7 @@ func (b *Breaker) Ready(req *http.Request) error {
 		return nil
 	}
 	defer b.circuits.Release(entry)
-	if t := entry.Value().trouble.Load(); t != nil {
+	if t := entry.Value().trouble.Load(); t != nil && t.phase().state() != Closed {
 		if refused := t.ready(); refused != nil {
 			return refused
 		}
