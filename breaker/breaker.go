@@ -80,11 +80,11 @@ func (b *Breaker) acquire(req *http.Request) *keyed.Entry[httpx.Key, circuit] {
 }
 
 // named returns the key that is shown as name: without a Key func, what looks
-// like an origin is one.
+// like an origin is one, spelt in any way that a request's URL may be.
 func (b *Breaker) named(name string) httpx.Key {
 	if b.config.Key == nil {
 		if scheme, host, ok := strings.Cut(name, "://"); ok && !strings.ContainsAny(host, "/?#@") {
-			return httpx.Origin(&http.Request{URL: &url.URL{Scheme: scheme, Host: host}})
+			return httpx.Origin(&http.Request{URL: &url.URL{Scheme: strings.ToLower(scheme), Host: host}})
 		}
 	}
 	return httpx.Key{Name: name}
