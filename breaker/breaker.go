@@ -60,7 +60,7 @@ const noTime = 0
 //
 // A refused call returns an [*OpenError] at once, its body closed and nothing
 // sent. A call that was sent returns what next returned, and counts when its
-// body has been read or closed.
+// body has been read or closed, or at once if it has failed.
 func (b *Breaker) Wrap(next http.RoundTripper) http.RoundTripper {
 	return &transport{breaker: b, next: httpx.Base(next)}
 }

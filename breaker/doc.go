@@ -46,7 +46,8 @@
 //	                a body that breaks off; a panic
 //	success         any other answer, once its body was read or closed;
 //	                101, at once
-//	neither         a call whose context is over, or that something below has refused
+//	neither         an error of a call whose context is over, or that something below has
+//	                refused
 //
 // A limiter or another breaker says by a method NotSent of its error that it has
 // refused a call. The error of retries says NotSent too when they could not even
@@ -59,7 +60,8 @@
 // the server is well and wants fewer calls, which is the business of a limiter.
 // So are 501, 505 and 511: to leave the server alone would not change them.
 //
-// A call counts when its body ends, in the window of that time: a body that
+// An answer that is a failure counts at once, whatever becomes of its body. Any
+// other counts when its body ends, in the window of that time: a body that
 // breaks off is a failure, one that is slow to come is slow, and a caller who is
 // slow to read looks the same. A call whose body is neither read to its end nor
 // closed never counts, which is a leak of the caller's; a probe has a lease for

@@ -97,6 +97,20 @@ func TestBodyLeftOpenCountsWhenClosed(t *testing.T) {
 	})
 }
 
+// A failure is known before its body, which nobody has to read.
+func TestFailureCountsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(t, slowConfig)
+		resp, err := b.Wrap(rttest.NewScript(rttest.Step{Status: 503, Body: "sorry", Drip: time.Second})).RoundTrip(newRequest(t, host))
+		require.NoError(t, err)
+		want := breaker.Counts{Failures: 1, Consecutive: 1}
+		require.Equal(t, want, b.Snapshot()[0].Counts)
+		require.NoError(t, readAll(resp))
+		require.Equal(t, want, b.Snapshot()[0].Counts, "once, and not as slow")
+	})
+}
+
 // An upstream whose answers are right and late is not back.
 func TestSlowProbeFails(t *testing.T) {
 	t.Parallel()
