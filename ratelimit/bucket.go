@@ -64,6 +64,7 @@ func (b *bucket) own() *rarities {
 
 // initBucket makes a zero b the bucket of key.
 func (l *Limiter) initBucket(key *httpx.Key, b *bucket) {
+	key.Own()
 	l.initPart(key, b)
 	if l.config.MaxInFlight > 0 || l.config.AdaptiveRate {
 		b.limits = &limits{limiter: l}

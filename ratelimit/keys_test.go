@@ -109,3 +109,9 @@ func BenchmarkBytesPerKey(b *testing.B) {
 		})
 	}
 }
+
+func TestBucketDoesNotKeepTheURL(t *testing.T) {
+	l := newLimiter(t, ratelimit.Config{Rate: 10})
+	rttest.KeepsNoURL(t, l.Wrap)
+	require.NotEmpty(t, l.Snapshot())
+}

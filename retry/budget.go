@@ -101,6 +101,7 @@ func NewBudget(c BudgetConfig) (*Budget, error) {
 		Max:  c.MaxKeys,
 		Idle: 2 * c.Window,
 		Hash: httpx.Key.Hash,
+		Init: func(key *httpx.Key, _ *account) { key.Own() },
 	})
 	return b, nil
 }

@@ -250,3 +250,9 @@ func TestInvalidBudget(t *testing.T) {
 		"retry: BudgetConfig.MaxKeys is -1: must not be negative",
 	}, "\n"))
 }
+
+func TestAccountDoesNotKeepTheURL(t *testing.T) {
+	b := newBudget(t, retry.BudgetConfig{})
+	rttest.KeepsNoURL(t, newPolicy(t, retry.Config{Budget: b}).Wrap)
+	require.NotEmpty(t, b.Snapshot())
+}

@@ -183,6 +183,7 @@ func NewHedge(c HedgeConfig) (*Hedge, error) {
 		h.times = keyed.New(keyed.Config[httpx.Key, times]{
 			Max:  c.MaxKeys,
 			Idle: hedgeIdle,
+			Init: func(key *httpx.Key, _ *times) { key.Own() },
 		})
 	}
 	return h, nil

@@ -324,3 +324,7 @@ func TestHedgeHooks(t *testing.T) {
 		require.Equal(t, []retry.HedgeEvent{{Request: req, Copy: 2, After: 180 * ms, Status: 404}}, won, "it can't be an echo")
 	})
 }
+
+func TestTimesDoNotKeepTheURL(t *testing.T) {
+	rttest.KeepsNoURL(t, newHedge(t, retry.HedgeConfig{}).Wrap)
+}

@@ -54,6 +54,7 @@ const (
 
 // initBucket makes a zero b the bucket of key.
 func (l *Limiter) initBucket(key *httpx.Key, b *bucket) {
+	key.Own()
 	tag := tagOf(key.String())
 	b.limiter, b.key = l, *key
 	b.names = []string{

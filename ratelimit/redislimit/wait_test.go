@@ -245,3 +245,9 @@ func newRequest(t testing.TB) *http.Request {
 	require.NoError(t, err)
 	return req
 }
+
+func TestBucketDoesNotKeepTheURL(t *testing.T) {
+	l := newLimiter(t, newFake(), redislimit.Config{Rate: 10})
+	rttest.KeepsNoURL(t, l.Wrap)
+	require.NotEmpty(t, l.Snapshot())
+}

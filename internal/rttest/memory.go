@@ -1,0 +1,41 @@
+package rttest
+
+import (
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// KeepsNoURL checks that a middleware which has state for each host does not keep
+// the URL of a request together with the host, which is a part of it: there may be
+// a secret in it, and it may be long. The test that calls it must not be parallel.
+func KeepsNoURL(t *testing.T, wrap Middleware) {
+	t.Helper()
+	const hosts, long = 20, 1 << 20
+	query := strings.Repeat("x", long)
+	rt := wrap(Func(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+	}))
+	before := heap()
+	for i := range hosts {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://host"+strconv.Itoa(i)+".example.com/?"+query, http.NoBody)
+		require.NoError(t, err)
+		resp, err := rt.RoundTrip(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+	}
+	require.Less(t, heap()-before, int64(hosts*long/2), "bytes kept of %d hosts", hosts)
+	runtime.KeepAlive(query)
+	runtime.KeepAlive(rt)
+}
+
+func heap() int64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc) // #nosec G115 -- no heap is that large
+}
