@@ -20,9 +20,9 @@ import (
 // which a Policy repeats like any other transport error, and which is the
 // context.Cause of the attempt's context. If what is below says by a method
 // NotSent that nothing was sent, because the time went by while it waited for a
-// token, say, the error has that method too: then the server has not failed, and
-// even a POST is repeated. The caller's own deadline and cancellation are
-// reported as they are.
+// token, say, the error has that method too: even a POST is repeated then, and a
+// breaker does not hold it against the server. The caller's own deadline and
+// cancellation are reported as they are.
 //
 // With a d of 0 or less there is no limit and the middleware costs nothing.
 func AttemptTimeout(d time.Duration) func(http.RoundTripper) http.RoundTripper {
@@ -55,10 +55,16 @@ func (e *TimeoutError) Retryable() bool { return true }
 
 // unsent is a TimeoutError of an attempt whose time was up before anything was
 // sent, as the error from below says.
-type unsent struct{ *TimeoutError }
+type unsent struct {
+	*TimeoutError
+	refused bool
+}
 
 // NotSent is true.
 func (unsent) NotSent() bool { return true }
+
+// Refused reports whether nobody tried to send it either, see [Error.Refused].
+func (e unsent) Refused() bool { return e.refused }
 
 // Unwrap returns the TimeoutError.
 func (e unsent) Unwrap() error { return e.TimeoutError }
@@ -102,7 +108,7 @@ func (t *timeLimit) blame(ctx context.Context, err error) error {
 	case err == nil || context.Cause(ctx) != expired: //nolint:errorlint // the very value
 		return err
 	case httpx.SaysNotSent(err):
-		return unsent{expired}
+		return unsent{expired, httpx.SaysRefused(err)}
 	}
 	return expired
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/httpx"
 	"github.com/holdfast-go/holdfast/internal/rttest"
 	"github.com/holdfast-go/holdfast/retry"
 )
@@ -56,13 +57,15 @@ func TestAttemptTimeoutPassesNotSentOn(t *testing.T) {
 		takes time.Duration
 		err   error
 		want  bool
+		blame bool // of the server, by a breaker above
 	}{
-		"not sent":         {time.Minute, behaving{notSent: true}, true},
-		"wrapped":          {time.Minute, fmt.Errorf("token: %w", behaving{notSent: true}), true},
-		"sent":             {time.Minute, behaving{}, false},
-		"not known":        {time.Minute, errors.New("broken"), false},
-		"early, not sent":  {time.Millisecond, behaving{notSent: true}, true},
-		"early, not known": {time.Millisecond, errors.New("broken"), false},
+		"not sent":         {time.Minute, behaving{notSent: true}, true, false},
+		"wrapped":          {time.Minute, fmt.Errorf("token: %w", behaving{notSent: true}), true, false},
+		"not refused":      {time.Minute, unconnected{behaving{notSent: true}}, true, true},
+		"sent":             {time.Minute, behaving{}, false, true},
+		"not known":        {time.Minute, errors.New("broken"), false, true},
+		"early, not sent":  {time.Millisecond, behaving{notSent: true}, true, false},
+		"early, not known": {time.Millisecond, errors.New("broken"), false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -84,10 +87,16 @@ func TestAttemptTimeoutPassesNotSentOn(t *testing.T) {
 				}
 				var says notSent
 				require.Equal(t, tt.want, errors.As(err, &says) && says.NotSent())
+				require.Equal(t, tt.blame, !httpx.SaysRefused(err))
 			})
 		})
 	}
 }
+
+// unconnected is the error of attempts that could not connect.
+type unconnected struct{ behaving }
+
+func (unconnected) Refused() bool { return false }
 
 func TestAttemptTimeoutIsNotTheCallers(t *testing.T) {
 	t.Parallel()
