@@ -2,6 +2,7 @@ package breaker_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -125,6 +126,16 @@ func TestSnapshot(t *testing.T) {
 		require.NoError(t, call(b.Wrap(rttest.NewScript()), newRequest(t, "b.example.com")))
 		require.Equal(t, breaker.Circuit{Key: "https://b.example.com", Since: begin.Add(7 * time.Second)}, b.Snapshot()[1])
 	})
+}
+
+// What an operator sees of it, at an address of the program's own, say.
+func TestStateInJSON(t *testing.T) {
+	t.Parallel()
+	text, err := json.Marshal([]breaker.Circuit{{}, {State: breaker.HalfOpen}, {State: breaker.Open}})
+	require.NoError(t, err)
+	for _, state := range []string{`"closed"`, `"half-open"`, `"open"`} {
+		require.Contains(t, string(text), `"State":`+state)
+	}
 }
 
 func TestDo(t *testing.T) {

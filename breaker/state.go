@@ -26,6 +26,9 @@ func (s State) String() string {
 	return "unknown"
 }
 
+// MarshalText returns what String does, so that a snapshot is readable in JSON.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // phase is the time from one change of a circuit to the next: its state,
 // whether an operator chose that, and the number of changes before. A call
 // belongs to the phase that admitted it, and counts in no other.
