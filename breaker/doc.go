@@ -70,7 +70,8 @@
 //
 // A caller's own deadline counts as neither, so a server that hangs is not
 // noticed by it. Give each attempt a time limit of its own below the Breaker,
-// such as retry.AttemptTimeout: its end is a failure.
+// such as retry.AttemptTimeout, and its body retry.StallTimeout: what they end
+// has failed.
 //
 // # Operating it
 //

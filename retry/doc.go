@@ -121,6 +121,8 @@
 // The context's deadline, or http.Client.Timeout, is for the whole call.
 // [AttemptTimeout] is a middleware for the place below limiter and breaker that
 // limits each attempt; its error is repeated, and is not the caller's deadline.
+// It stops at the header of the answer: [StallTimeout], beside it, ends a body that
+// falls silent.
 //
 // # What comes back
 //

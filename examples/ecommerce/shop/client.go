@@ -106,10 +106,12 @@ func resilient(p Provider) (*http.Client, error) {
 	}
 
 	// The time limit of one attempt stands below the limiter: waiting for a turn is not
-	// part of it.
+	// part of it. It ends with the header of the answer. A body may take as long as it
+	// needs, but must not fall silent.
 	patience := retry.AttemptTimeout(200 * time.Millisecond)
+	silence := retry.StallTimeout(200 * time.Millisecond)
 
-	return &http.Client{Transport: holdfast.Chain(transport(), again.Wrap, limit.Wrap, circuit.Wrap, patience)}, nil
+	return &http.Client{Transport: holdfast.Chain(transport(), again.Wrap, limit.Wrap, circuit.Wrap, patience, silence)}, nil
 }
 
 // transport returns a connection pool of its own that keeps the connections of all
