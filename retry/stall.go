@@ -68,7 +68,8 @@ func (s *stallLimit) RoundTrip(req *http.Request) (*http.Response, error) {
 			cancel(nil)
 		}
 	}()
-	resp, err := s.next.RoundTrip(req.WithContext(ctx))
+	run := &heard{request: *req.WithContext(ctx), stalled: s.stalled, cancel: cancel}
+	resp, err := s.next.RoundTrip(&run.request)
 	if err != nil || resp == nil {
 		return resp, err
 	}
@@ -76,7 +77,7 @@ func (s *stallLimit) RoundTrip(req *http.Request) (*http.Response, error) {
 	if resp.StatusCode == http.StatusSwitchingProtocols || !httpx.HasBody(resp) {
 		httpx.Watch(resp, canceler(cancel))
 	} else {
-		resp.Body = &stallBody{ReadCloser: resp.Body, stalled: s.stalled, cancel: cancel}
+		run.ReadCloser, resp.Body = resp.Body, run
 	}
 	return resp, nil
 }
@@ -87,9 +88,10 @@ func (s *stallLimit) CloseIdleConnections() { httpx.CloseIdle(s.next) }
 // Unwrap returns the transport below.
 func (s *stallLimit) Unwrap() http.RoundTripper { return s.next }
 
-// stallBody is a body with a clock that runs during each Read.
-type stallBody struct {
+// heard is the body of an answer, with a clock that runs during each Read.
+type heard struct {
 	io.ReadCloser
+	request http.Request // sent for the caller's, with a context of its own
 	stalled *StallError
 	cancel  context.CancelCauseFunc
 	timer   *time.Timer // made by the first Read
@@ -97,7 +99,7 @@ type stallBody struct {
 }
 
 // Read ends when the body has given nothing for too long.
-func (b *stallBody) Read(p []byte) (n int, err error) {
+func (b *heard) Read(p []byte) (n int, err error) {
 	if b.timer == nil {
 		b.timer = time.AfterFunc(b.stalled.Limit, b.giveUp)
 	} else {
@@ -115,13 +117,13 @@ func (b *stallBody) Read(p []byte) (n int, err error) {
 }
 
 // giveUp has the transport end the Read.
-func (b *stallBody) giveUp() {
+func (b *heard) giveUp() {
 	b.silent.Store(true)
 	b.cancel(b.stalled)
 }
 
 // Close frees the context, too. It may be called during a Read.
-func (b *stallBody) Close() error {
+func (b *heard) Close() error {
 	defer b.cancel(nil)
 	return b.ReadCloser.Close()
 }

@@ -232,6 +232,25 @@ func TestStalledAnswersAreResumed(t *testing.T) {
 	})
 }
 
+// What it takes: a context, the request that has it, and a timer.
+func TestStallTimeoutAllocations(t *testing.T) {
+	resp := &http.Response{StatusCode: http.StatusOK}
+	body := io.NopCloser(strings.NewReader(""))
+	rt := retry.StallTimeout(time.Hour)(rttest.Func(func(*http.Request) (*http.Response, error) {
+		resp.Body = body
+		return resp, nil
+	}))
+	req := newRequest(t, http.MethodGet, nil)
+	p := make([]byte, 1)
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
+		got, _ := rt.RoundTrip(req)
+		for range 10 {
+			_, _ = got.Body.Read(p)
+		}
+		_ = got.Body.Close()
+	}), 5.0)
+}
+
 // net/http ends the Read of a body whose request's context is over, in both of
 // its versions.
 func TestStallTimeoutOnTheWire(t *testing.T) {
