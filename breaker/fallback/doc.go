@@ -68,10 +68,12 @@
 //	  limit        …
 //	   breaker      an open circuit fails at once: the degraded answer is fast
 //	    timeout      the attempt's own clock
+//	     auth         LastGood does not see what is added here: set its Partition
 //
 // Below retry it would hide every failure from it, and nothing would be repeated.
 // A cache above must not keep a degraded answer as if it were the real one:
-// [Static] says no-store, and [LastGood] tells the age of what it serves.
+// [Static] says no-store, and [LastGood] tells the age of what it serves. What
+// [To] and [Func] answer may be kept for as long as its own header says.
 //
 // # Time
 //

@@ -201,6 +201,7 @@ func TestWhoIsServed(t *testing.T) {
 		"escaped path":        {func(req *http.Request) { req.URL.RawPath = "/v1%2Fthings" }, false},
 		"other query":         {func(req *http.Request) { req.URL.RawQuery = "q=2" }, false},
 		"query moved to path": {func(req *http.Request) { req.URL.Path += "q=1"; req.URL.RawQuery = "" }, false},
+		"opaque":              {func(req *http.Request) { req.URL.Opaque = "//api.example.com/v2/things" }, false},
 		"userinfo":            {func(req *http.Request) { req.URL.User = url.UserPassword("a", "b") }, false},
 		"upper case host":     {func(req *http.Request) { req.URL.Host = "API.example.com" }, true},
 		"other partition":     {header("X-Span", "p2"), false},

@@ -95,7 +95,9 @@ type LastGoodConfig struct {
 // nobody gets an answer that a credential, a tenant's name or a preference of
 // somebody else has brought forth, whatever the field is called. The price is
 // that a field with a new value in each request, if it is not ignored, makes
-// every request another one: the snapshot then shows Passed and no Served.
+// every request another one: the snapshot then shows Passed and no Served. A
+// token that is renewed does so each time; let a layer below add it, and set
+// LastGoodConfig.Partition.
 //
 // A credential that a layer below adds is not seen when the failure comes. Where
 // one is, answers are not remembered unless LastGoodConfig.Partition is set, and

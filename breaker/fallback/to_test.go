@@ -84,6 +84,7 @@ func TestToWhat(t *testing.T) {
 		"POST with another key":      {step: sent, method: "POST", header: []string{"X-Idempotency-Key", "k"}, body: "payload", served: true},
 		"POST with an empty key":     {step: sent, method: "POST", header: []string{"Idempotency-Key", ""}, body: "payload"},
 		"POST refused below":         {step: refused, method: "POST", body: "payload", served: true},
+		"POST read, then refused":    {step: rttest.Step{Err: notSent{}}, method: "POST", body: "payload"},
 		"POST that was not dialled":  {step: rttest.Step{Err: &net.OpError{Op: "dial", Err: errBroken}, Unread: true}, method: "POST", body: "payload", served: true},
 		"POST cut off while reading": {step: rttest.Step{Err: &net.OpError{Op: "read", Err: errBroken}, Unread: true}, method: "POST", body: "payload"},
 		"PUT with a long body":       {step: sent, method: "PUT", body: "payload", max: 6},
