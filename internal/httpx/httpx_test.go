@@ -245,6 +245,19 @@ func TestWatch(t *testing.T) {
 		require.Equal(t, []error{nil}, *got)
 		require.Equal(t, 1, body.Closes())
 	})
+	t.Run("closed during a read", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			resp, body := answer(t, rttest.Step{Body: "data", Drip: time.Hour})
+			resp.Body = lingering{body}
+			got := []error(nil)
+			httpx.Watch(resp, endings{&got})
+			go func() { _, _ = resp.Body.Read(make([]byte, 1)) }()
+			synctest.Wait()
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, []error{nil}, got, "the reader got an error, but not from the peer")
+		})
+	})
 	t.Run("cut off", func(t *testing.T) {
 		t.Parallel()
 		resp, _, got := watch(t, rttest.Step{Body: "da", Cut: true})
@@ -279,6 +292,14 @@ func TestWatch(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, []error{nil}, *got)
 	})
+}
+
+// lingering is a body whose Close returns after the Read that it has ended.
+type lingering struct{ *rttest.Body }
+
+func (b lingering) Close() error {
+	defer synctest.Wait()
+	return b.Body.Close()
 }
 
 func TestReject(t *testing.T) {

@@ -186,6 +186,35 @@ func TestReplayReplacedAttemptCannotSpoilTheNext(t *testing.T) {
 	require.Error(t, err)
 }
 
+// What an attempt reads beyond the limit after it was replaced is lost to the next,
+// which must not send a body with a gap.
+func TestReplayReplacedDuringARead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pr, pw := io.Pipe()
+		r := httpx.NewReplay(post(t, pr), 4)
+		first := r.First()
+		read := make(chan int)
+		go func() {
+			n, _ := first.Body.Read(make([]byte, 100))
+			read <- n
+		}()
+		synctest.Wait()
+		second := again(t, r)
+		go func() {
+			_, _ = io.WriteString(pw, "payload")
+			_, _ = io.WriteString(pw, " and more")
+		}()
+		require.Equal(t, 7, <-read)
+		data, err := io.ReadAll(second.Body)
+		require.ErrorIs(t, err, httpx.ErrNotRepeatable)
+		require.Empty(t, data)
+		require.False(t, r.Repeatable())
+		require.NoError(t, second.Body.Close())
+		r.Done()
+	})
+}
+
 // A transport may read an attempt's body long after the next one began.
 func TestReplayAttemptsReadAtOnce(t *testing.T) {
 	t.Parallel()
