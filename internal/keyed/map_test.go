@@ -83,6 +83,36 @@ func TestPeek(t *testing.T) {
 	m.Release(held)
 }
 
+func TestAgain(t *testing.T) {
+	t.Parallel()
+	var m *keyed.Map[string, state]
+	var e *keyed.Entry[string, state]
+	examined := false
+	m = keyed.New(keyed.Config[string, state]{Max: 2, Init: newState, Keep: func(s *state) bool {
+		if s == e.Value() {
+			examined = true
+			require.False(t, m.Again(e, 0), "it is the evictor's for the moment")
+		}
+		return s.keep
+	}})
+	e = m.Acquire("a", 0)
+	e.Value().keep = true
+	m.Release(e)
+	require.True(t, m.Again(e, 0))
+	use(m, 0, "b", "c")
+	require.ElementsMatch(t, []string{"a", "c"}, keysOf(m), "in use")
+	m.Release(e)
+	use(m, 0, "d", "e")
+	require.True(t, examined)
+	require.ElementsMatch(t, []string{"a", "e"}, keysOf(m))
+	require.True(t, m.Again(e, 0), "it has not left the map")
+	e.Value().keep = false
+	m.Release(e)
+	use(m, 0, "f", "g", "h")
+	require.False(t, m.Again(e, 0))
+	require.NotSame(t, e, m.Acquire("a", 0))
+}
+
 func TestAll(t *testing.T) {
 	t.Parallel()
 	m := keyed.New(keyed.Config[string, state]{Max: 4, Init: newState})
