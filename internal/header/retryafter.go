@@ -34,9 +34,10 @@ const (
 // It reads Retry-After-Ms and X-Ms-Retry-After-Ms (milliseconds), then
 // Retry-After (RFC 9110, section 10.2.3): seconds, seconds with a fraction, any
 // of the three HTTP-date forms, and the Unix times that some servers send in
-// their place. Dates count from the answer's own Date, so that a wrong clock on
-// either side does not matter; now, such as time.Now, is asked when there is a
-// Retry-After. Of several values the longest wait wins.
+// their place. Dates count from the answer's own Date, if that is within an hour of
+// now, so that a clock that is less wrong on either side does not matter; now, such
+// as time.Now, is asked when there is a Retry-After. Of several values the longest
+// wait wins.
 func RetryAfter(h http.Header, now func() time.Time) (time.Duration, bool) {
 	for _, name := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
 		if wait, ok := longest(h[name], func(s string) (time.Duration, bool) {
@@ -154,6 +155,10 @@ func httpDate(s string) (time.Time, bool) {
 	}
 	if t, ok := fixdate(s); ok {
 		return t, true
+	}
+	if len(s) != len(time.ANSIC) && !strings.HasSuffix(s, " GMT") {
+		// Package time lets RFC 850 have any zone, and takes most for GMT.
+		return time.Time{}, false
 	}
 	t, err := http.ParseTime(strings.Replace(s, ":60 ", ":59 ", 1))
 	return t, err == nil

@@ -65,6 +65,7 @@ func TestRetryAfter(t *testing.T) {
 		"date in 1970":               {retryAfter("Thu, 01 Jan 1970 00:00:00 GMT"), 0},
 		"date in 9999":               {retryAfter("Fri, 31 Dec 9999 23:59:59 GMT"), header.Forever},
 		"date in UTC":                {retryAfter("Sun, 01 Mar 2026 12:01:30 UTC"), none},
+		"RFC 850 in another zone":    {retryAfter("Sunday, 01-Mar-26 12:01:30 PST"), none},
 		"date with an offset":        {retryAfter("Sun, 01 Mar 2026 12:01:30 +0000"), none},
 		"date in lower case":         {retryAfter("sun, 01 mar 2026 12:01:30 gmt"), none},
 		"RFC 3339":                   {retryAfter("2026-03-01T12:01:30Z"), none},
