@@ -24,8 +24,18 @@ func TestDependencies(t *testing.T) {
 		"./webhook/sender":         {"/webhook", "/breaker"},
 
 		"./webhook/sender/sqlstore": {"/webhook/sender", "/webhook", "/breaker"},
+
+		// Suites for the tests of those who implement a store.
+		"./auth/oauth/storetest":     {"/auth/oauth", "/auth", "/retry", "/breaker"},
+		"./webhook/inbox/storetest":  {"/webhook/inbox", "/retry"},
+		"./webhook/sender/storetest": {"/webhook/sender", "/webhook", "/breaker"},
+		"./webhook/webhooktest":      {"/webhook"},
 	}
-	for pkg, want := range map[string][]string{
+	testify := []string{
+		"github.com/stretchr/testify/assert", "github.com/stretchr/testify/assert/yaml", "github.com/stretchr/testify/internal/difflib",
+		"github.com/stretchr/testify/internal/spew", "github.com/stretchr/testify/require", "go.yaml.in/yaml/v3",
+	}
+	table := map[string][]string{
 		".":           nil,
 		"./retry":     {"github.com/cenkalti/backoff/v4"},
 		"./ratelimit": {"golang.org/x/time/rate"},
@@ -53,7 +63,23 @@ func TestDependencies(t *testing.T) {
 		"./webhook/sender":         {"github.com/cenkalti/backoff/v4", "github.com/sony/gobreaker/v2"},
 
 		"./webhook/sender/sqlstore": {"github.com/cenkalti/backoff/v4", "github.com/sony/gobreaker/v2"},
-	} {
+
+		"./auth/oauth/storetest": {
+			"github.com/cenkalti/backoff/v4", "github.com/sony/gobreaker/v2",
+			"golang.org/x/oauth2", "golang.org/x/oauth2/internal",
+		},
+		"./webhook/inbox/storetest":  slices.Concat([]string{"github.com/cenkalti/backoff/v4"}, testify),
+		"./webhook/sender/storetest": slices.Concat([]string{"github.com/cenkalti/backoff/v4", "github.com/sony/gobreaker/v2"}, testify),
+		"./webhook/webhooktest":      nil,
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "list", "./...").Output()
+	require.NoError(t, err)
+	for path := range strings.FieldsSeq(string(out)) {
+		if own := strings.TrimPrefix(path, module); own != "" && !strings.HasPrefix(own, "/internal/") {
+			require.Contains(t, table, "."+own, "no package is left out")
+		}
+	}
+	for pkg, want := range table {
 		t.Run(pkg, func(t *testing.T) {
 			t.Parallel()
 			out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", pkg).Output() // #nosec G204 -- from the table above
