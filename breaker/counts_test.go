@@ -189,7 +189,7 @@ func TestGoexitIsAFailure(t *testing.T) {
 func TestNoResponseIsAFailure(t *testing.T) {
 	t.Parallel()
 	b := newBreaker(t, one)
-	resp, err := b.Wrap(prompt(nil)).RoundTrip(newRequest(t, host)) //nolint:bodyclose // there is none
+	resp, err := b.Wrap(prompt(nil)).RoundTrip(newRequest(t, host))
 	require.NoError(t, err)
 	require.Nil(t, resp)
 	require.ErrorIs(t, b.Ready(newRequest(t, host)), breaker.ErrOpen)

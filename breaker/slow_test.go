@@ -155,8 +155,8 @@ func TestSlowHookIsNoSlowCall(t *testing.T) {
 		},
 		"body left open": func(t *testing.T, b *breaker.Breaker) error {
 			t.Helper()
-			_, err := b.Wrap(rttest.NewScript(rttest.Step{Body: "unread"})).RoundTrip(newRequest(t, host)) //nolint:bodyclose // as it says
-			time.Sleep(time.Minute)                                                                        // its lease is over
+			_, err := b.Wrap(rttest.NewScript(rttest.Step{Body: "unread"})).RoundTrip(newRequest(t, host))
+			time.Sleep(time.Minute) // its lease is over
 			return err
 		},
 	} {

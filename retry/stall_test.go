@@ -99,21 +99,12 @@ func TestStallTimeout(t *testing.T) {
 				next, bodies := answering(tt.pieces...)
 				resp, err := retry.StallTimeout(limit)(next).RoundTrip(newRequest(t, http.MethodGet, nil))
 				require.NoError(t, err)
-				begin, text := time.Now(), ""
-				for err == nil {
-					time.Sleep(tt.takes)
-					p := make([]byte, 10)
-					var n int
-					n, err = resp.Body.Read(p)
-					text += string(p[:n])
-				}
-				if errors.Is(err, io.EOF) {
-					err = nil
-				}
+				begin := time.Now()
+				text, err := io.ReadAll(&hesitant{resp.Body, tt.takes})
 				require.Equal(t, tt.err, err)
-				require.Equal(t, tt.text, text)
+				require.Equal(t, tt.text, string(text))
 				require.Equal(t, tt.took, time.Since(begin))
-				if tt.err == stalled {
+				if errors.Is(tt.err, stalled) {
 					require.Equal(t, stalled, context.Cause((*bodies)[0].ctx), "layers below see why")
 					_, err = resp.Body.Read(make([]byte, 1))
 					if len((*bodies)[0].pieces) > 0 {
@@ -126,6 +117,17 @@ func TestStallTimeout(t *testing.T) {
 			})
 		})
 	}
+}
+
+// hesitant takes time before each Read.
+type hesitant struct {
+	io.Reader
+	takes time.Duration
+}
+
+func (h *hesitant) Read(p []byte) (int, error) {
+	time.Sleep(h.takes)
+	return h.Reader.Read(p)
 }
 
 func TestStallErrorSaysSo(t *testing.T) {
@@ -272,7 +274,7 @@ func TestStallTimeoutOnTheWire(t *testing.T) {
 			require.NoError(t, err)
 			text, err := io.ReadAll(resp.Body)
 			require.Equal(t, &retry.StallError{Limit: time.Millisecond}, err)
-			require.True(t, strings.HasPrefix("half", string(text)))
+			require.Contains(t, []string{"", "half"}, string(text))
 			require.NoError(t, resp.Body.Close())
 		})
 	}

@@ -48,7 +48,7 @@ func (w *watched[E]) Read(p []byte) (int, error) {
 		// Only io.EOF itself is the end to a reader. The Close of an HTTP/2 stream
 		// ends a Read, with an error that says nothing about the peer, before it
 		// returns.
-		if err == io.EOF || w.closing.Load() { //nolint:errorlint // see above
+		if err == io.EOF || w.closing.Load() {
 			w.end(nil)
 		} else {
 			w.end(err)
