@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -51,19 +52,15 @@ func (d *Drainer) Discard(resp *http.Response) {
 	}
 	if d.state == nil {
 		d.state = drainStates.Get().(*drainState)
-		d.state.body, d.state.panicked = body, make(chan any, 1)
+		d.state.body = body
 		d.timer = time.AfterFunc(DrainTime, d.state.closeBody)
 	} else {
 		d.state.body = body
 		d.timer.Reset(DrainTime)
 	}
 	defer func() {
-		if d.timer.Stop() {
-			return
-		}
-		// The timer's goroutine closes the body.
-		if v := <-d.state.panicked; v != nil {
-			panic(v)
+		if !d.timer.Stop() {
+			d.state.awaitClose()
 		}
 	}()
 	d.state.drain()
@@ -72,7 +69,7 @@ func (d *Drainer) Discard(resp *http.Response) {
 // Release gives back what d has kept. d can be used again afterwards.
 func (d *Drainer) Release() {
 	if d.state != nil {
-		d.state.body, d.state.panicked = nil, nil
+		d.state.body = nil
 		drainStates.Put(d.state)
 		d.state, d.timer = nil, nil
 	}
@@ -81,8 +78,9 @@ func (d *Drainer) Release() {
 // drainState is what draining a body takes.
 type drainState struct {
 	body      io.ReadCloser
-	closeBody func()   // made once, for timers
-	panicked  chan any // takes what a closeBody has panicked with, or nil
+	closeBody func() // closeAside, made a func once, for timers
+	closed    atomic.Pointer[chan struct{}]
+	panicked  any // what Close has panicked with in closeAside
 	buf       [4 << 10]byte
 }
 
@@ -90,13 +88,40 @@ type drainState struct {
 // of testing/synctest into another.
 var drainStates = sync.Pool{New: func() any {
 	d := &drainState{}
-	d.closeBody = func() {
-		// On the goroutine of a timer nobody else could recover.
-		defer func() { d.panicked <- recover() }()
-		_ = d.body.Close()
-	}
+	d.closeBody = d.closeAside
 	return d
 }}
+
+// nobodyWaits says that closeAside was over before awaitClose began.
+var nobodyWaits chan struct{}
+
+// closeAside closes the body on the goroutine of a timer, where nobody else
+// could recover.
+func (d *drainState) closeAside() {
+	defer func() {
+		d.panicked = recover()
+		if waiting := d.closed.Swap(&nobodyWaits); waiting != nil {
+			close(*waiting)
+		}
+	}()
+	_ = d.body.Close()
+}
+
+// awaitClose waits for the closeAside that the timer has begun, or is about to,
+// and passes its panic on. Most timers are stopped in time, so the channel is
+// made no sooner than here.
+func (d *drainState) awaitClose() {
+	done := make(chan struct{})
+	if d.closed.CompareAndSwap(nil, &done) {
+		<-done
+	}
+	d.closed.Store(nil)
+	v := d.panicked
+	d.panicked = nil
+	if v != nil {
+		panic(v)
+	}
+}
 
 // drain reads up to DrainBytes, and then whether that was all.
 func (d *drainState) drain() {
