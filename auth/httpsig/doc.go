@@ -8,8 +8,10 @@
 //
 // and on the other side
 //
+//	key, err := httpsig.PublicKey(httpsig.Ed25519, publicKey)
+//	…
 //	verifier, err := httpsig.NewVerifier(httpsig.VerifierConfig{
-//		Keys: httpsig.Keys(map[string][]httpsig.Key{"orders-2025": {publicKey}}),
+//		Keys: httpsig.Keys(map[string][]httpsig.Key{"orders-2025": {key}}),
 //	})
 //	…
 //	http.ListenAndServe(addr, verifier.Handler(nil)(mux))
