@@ -117,6 +117,7 @@ func (n *nginx) start(t *testing.T) error {
 	t.Helper()
 	n.cmd = exec.Command(n.program, "-p", n.dir, "-e", filepath.Join(n.dir, "error.log"), "-c", filepath.Join(n.dir, "nginx.conf"))
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that kill reaches its worker too
+	endWithTests(n.cmd)
 	require.NoError(t, n.cmd.Start())
 	exited := make(chan struct{})
 	n.exited = exited

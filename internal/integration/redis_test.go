@@ -46,6 +46,7 @@ func (r *redisServer) start(t *testing.T) error {
 	require.NoError(t, err, "redis-server is missing: internal/integration/run installs it")
 	cmd := exec.Command(program, "--port", strconv.Itoa(r.port), "--bind", "127.0.0.1",
 		"--save", "", "--appendonly", "no", "--dir", r.dir, "--logfile", "redis.log")
+	endWithTests(cmd)
 	require.NoError(t, cmd.Start())
 	exited := make(chan struct{})
 	go func() {
