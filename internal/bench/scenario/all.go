@@ -15,16 +15,17 @@ func All() []Scenario { return slices.Concat(wholes(), parts(), receivers()) }
 func wholes() []Scenario {
 	var (
 		stack = []subject.Subject{
-			subject.Bare(), subject.Glue(), subject.Holdfast(), subject.Failsafe(), subject.Retryable(),
+			subject.Bare(), subject.Glue(), subject.GlueLoop(), subject.Holdfast(), subject.HoldfastSmall(),
+			subject.Failsafe(), subject.Retryable(),
 		}
 		all = slices.Concat(stack, []subject.Subject{
 			subject.HoldfastRetry(), subject.HoldfastLimit(), subject.HoldfastBreaker(),
 		})
 		retries = []subject.Subject{
-			subject.BareLoop(), subject.Glue(), subject.Holdfast(), subject.Failsafe(), subject.Retryable(),
-			subject.HoldfastRetry(),
+			subject.BareLoop(), subject.Glue(), subject.GlueLoop(), subject.Holdfast(), subject.Failsafe(),
+			subject.Retryable(), subject.HoldfastRetry(),
 		}
-		keyed = []subject.Subject{subject.Bare(), subject.Glue(), subject.Holdfast()}
+		keyed = []subject.Subject{subject.Bare(), subject.Glue(), subject.GlueLoop(), subject.Holdfast()}
 		page  = kibibyte()
 		sorry = []byte(`{"error":{"code":"overloaded","message":"Try again later."}}`)
 	)
@@ -68,7 +69,7 @@ func parts() []Scenario {
 		},
 		{
 			Name: "limit", About: "GET, 200 without a body, a limiter in which nobody waits",
-			Baseline: "x-time-rate", Subjects: limiters,
+			Baseline: "x-time-rate", Subjects: append(slices.Clip(limiters), subject.HoldfastLimitSmall()),
 		},
 		{
 			Name: "quota", About: "GET, 200 with a quota in its header as GitHub tells it, a limiter in which nobody waits",

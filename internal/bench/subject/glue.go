@@ -20,9 +20,13 @@ import (
 // is sent once, the call counts before its body was read, and a server's
 // Retry-After stops one call instead of all.
 func Glue() Subject {
-	return Subject{Name: "glue", Wrap: func(next http.RoundTripper) http.RoundTripper {
-		return &glue{next: next, schedule: exponential, hosts: make(map[string]*host)}
-	}}
+	return Subject{Name: "glue", Wrap: func(next http.RoundTripper) http.RoundTripper { return newGlue(next) }}
+}
+
+// GlueLoop is the glue of somebody who has measured it: the loop is written out,
+// and makes its schedule when an attempt has failed.
+func GlueLoop() Subject {
+	return Subject{Name: "glue-loop", Wrap: func(next http.RoundTripper) http.RoundTripper { return &glueLoop{newGlue(next)} }}
 }
 
 // exponential makes a schedule as programs do, at the top of each call, but
@@ -37,6 +41,10 @@ type glue struct {
 
 	mu    sync.Mutex
 	hosts map[string]*host
+}
+
+func newGlue(next http.RoundTripper) *glue {
+	return &glue{next: next, schedule: exponential, hosts: make(map[string]*host)}
 }
 
 type host struct {
@@ -77,6 +85,34 @@ func (g *glue) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errServer
 	}
 	return backoff.RetryWithData(send, backoff.WithContext(backoff.WithMaxRetries(g.schedule(), Attempts-1), ctx))
+}
+
+type glueLoop struct{ *glue }
+
+// RoundTrip sends req up to three times.
+func (g *glueLoop) RoundTrip(req *http.Request) (*http.Response, error) {
+	h, ctx := g.host(req.URL.Host), req.Context()
+	var schedule backoff.BackOff
+	for attempt := 1; ; attempt++ {
+		resp, err := h.send(req)
+		if attempt == Attempts || !retryable(req, resp, err) {
+			return resp, err
+		}
+		if schedule == nil {
+			schedule = g.schedule()
+		}
+		delay := schedule.NextBackOff()
+		if err == nil {
+			delay = max(delay, retryAfter(resp.Header))
+			discard(resp)
+		}
+		if err := sleep(ctx, delay); err != nil {
+			return nil, err
+		}
+		if req, err = rewound(req); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // host returns the state of a host, made when it is seen first.

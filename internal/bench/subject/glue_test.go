@@ -87,9 +87,22 @@ func request(ctx context.Context, t *testing.T, method string) (*http.Request, *
 	return req, closed
 }
 
-// The glue is worth comparing with only if it works.
-func TestGlue(t *testing.T) {
+// eachGlue runs a parallel test for both kinds of glue.
+func eachGlue(t *testing.T, test func(*testing.T, subject.Subject)) {
+	t.Helper()
 	t.Parallel()
+	for _, glue := range []subject.Subject{subject.Glue(), subject.GlueLoop()} {
+		t.Run(glue.Name, func(t *testing.T) {
+			t.Parallel()
+			test(t, glue)
+		})
+	}
+}
+
+// The glue is worth comparing with only if it works.
+func TestGlue(t *testing.T) { eachGlue(t, testGlue) }
+
+func testGlue(t *testing.T, glue subject.Subject) {
 	const ok, unavailable = http.StatusOK, http.StatusServiceUnavailable
 	for name, test := range map[string]struct {
 		method   string
@@ -115,7 +128,7 @@ func TestGlue(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				req, closed := request(t.Context(), t, test.method)
-				resp, err := subject.Glue().Wrap(test.upstream).RoundTrip(req)
+				resp, err := glue.Wrap(test.upstream).RoundTrip(req)
 				if test.status == 0 {
 					require.ErrorIs(t, err, errTransport)
 				} else {
@@ -134,31 +147,33 @@ func TestGlue(t *testing.T) {
 	}
 }
 
-func TestGlueClosesAnswers(t *testing.T) {
-	t.Parallel()
+func TestGlueClosesAnswers(t *testing.T) { eachGlue(t, testGlueClosesAnswers) }
+
+func testGlueClosesAnswers(t *testing.T, glue subject.Subject) {
 	u := &upstream{statuses: []int{503, 503, 200}}
 	req, _ := request(t.Context(), t, http.MethodPut)
-	resp, err := subject.Glue().Wrap(u).RoundTrip(req)
+	resp, err := glue.Wrap(u).RoundTrip(req)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, u.closed.Load())
 	resp.Body.Close()
 }
 
-func TestGlueStopsWaiting(t *testing.T) {
-	t.Parallel()
+func TestGlueStopsWaiting(t *testing.T) { eachGlue(t, testGlueStopsWaiting) }
+
+func testGlueStopsWaiting(t *testing.T, glue subject.Subject) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
 		req, closed := request(ctx, t, http.MethodPut)
-		_, err := subject.Glue().Wrap(&upstream{statuses: []int{503}, after: "9"}).RoundTrip(req)
+		_, err := glue.Wrap(&upstream{statuses: []int{503}, after: "9"}).RoundTrip(req)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, time.Second, time.Since(start))
 		require.EqualValues(t, 1, closed.Load())
 
 		// The limiter refuses too.
 		req, closed = request(ctx, t, http.MethodPut)
-		_, err = subject.Glue().Wrap(&upstream{statuses: []int{200}}).RoundTrip(req)
+		_, err = glue.Wrap(&upstream{statuses: []int{200}}).RoundTrip(req)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.EqualValues(t, 1, closed.Load())
 	})
@@ -166,10 +181,11 @@ func TestGlueStopsWaiting(t *testing.T) {
 
 // The circuit of a host opens when everything has failed for long enough, and
 // that of another host does not.
-func TestGlueCircuit(t *testing.T) {
-	t.Parallel()
+func TestGlueCircuit(t *testing.T) { eachGlue(t, testGlueCircuit) }
+
+func testGlueCircuit(t *testing.T, glue subject.Subject) {
 	u := &upstream{statuses: []int{500}}
-	transport := subject.Glue().Wrap(u)
+	transport := glue.Wrap(u)
 	for range 100 {
 		req, _ := request(t.Context(), t, http.MethodPut)
 		resp, err := transport.RoundTrip(req)

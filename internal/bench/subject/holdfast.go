@@ -14,8 +14,14 @@ import (
 // Holdfast is the stack of retry, limiter and breaker.
 func Holdfast() Subject {
 	return Subject{Name: "holdfast", Wrap: func(next http.RoundTripper) http.RoundTripper {
-		circuits := newBreaker()
-		return holdfast.Chain(next, newPolicy().Wrap, newLimiter(circuits.Ready).Wrap, circuits.Wrap)
+		return newStack(next, burst)
+	}}
+}
+
+// HoldfastSmall is the same with a bucket as small as real limits want it.
+func HoldfastSmall() Subject {
+	return Subject{Name: "holdfast-small", Wrap: func(next http.RoundTripper) http.RoundTripper {
+		return newStack(next, smallBurst)
 	}}
 }
 
@@ -29,7 +35,14 @@ func HoldfastRetry() Subject {
 // HoldfastLimit is package ratelimit alone.
 func HoldfastLimit() Subject {
 	return Subject{Name: "holdfast-ratelimit", Wrap: func(next http.RoundTripper) http.RoundTripper {
-		return newLimiter(nil).Wrap(next)
+		return newLimiter(burst, nil).Wrap(next)
+	}}
+}
+
+// HoldfastLimitSmall is the same with a bucket as small as real limits want it.
+func HoldfastLimitSmall() Subject {
+	return Subject{Name: "holdfast-ratelimit-small", Wrap: func(next http.RoundTripper) http.RoundTripper {
+		return newLimiter(smallBurst, nil).Wrap(next)
 	}}
 }
 
@@ -57,8 +70,13 @@ func newPolicy() *retry.Policy {
 	return must(retry.New(retry.Config{MaxAttempts: Attempts, Backoff: exponential}))
 }
 
-func newLimiter(ready func(*http.Request) error) *ratelimit.Limiter {
-	return must(ratelimit.New(ratelimit.Config{Rate: perSecond, Burst: burst, Ready: ready}))
+func newStack(next http.RoundTripper, tokens int) http.RoundTripper {
+	circuits := newBreaker()
+	return holdfast.Chain(next, newPolicy().Wrap, newLimiter(tokens, circuits.Ready).Wrap, circuits.Wrap)
+}
+
+func newLimiter(tokens int, ready func(*http.Request) error) *ratelimit.Limiter {
+	return must(ratelimit.New(ratelimit.Config{Rate: perSecond, Burst: tokens, Ready: ready}))
 }
 
 func newBreaker() *breaker.Breaker {

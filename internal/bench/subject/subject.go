@@ -20,6 +20,9 @@ const (
 	perSecond = 1_000_000_000
 	burst     = 1_000_000
 
+	// Too few for holdfast to admit calls in lots, without the lock of the bucket.
+	smallBurst = 5
+
 	// A circuit opens when every one of at least minCalls in the window failed.
 	minCalls      = 100
 	window        = 30 * time.Second
