@@ -28,7 +28,7 @@ func FromOAuth2(ts oauth2.TokenSource) Source {
 			return nil, fromOAuth2Error(err)
 		}
 		if t == nil {
-			return nil, nil //nolint:nilnil // the reader calls it a protocol error
+			return nil, nil // the reader calls it a protocol error
 		}
 		token := &Token{
 			AccessToken:  NewSecret(t.AccessToken),

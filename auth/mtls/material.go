@@ -138,7 +138,7 @@ func checkKeyPEM(data []byte) error {
 // roots returns the pool of RootsPEM; nil if that is empty.
 func (m Material) roots() (*x509.CertPool, error) {
 	if len(m.RootsPEM) == 0 {
-		return nil, nil //nolint:nilnil // nil is what crypto/tls calls the system's roots
+		return nil, nil // nil is what crypto/tls calls the system's roots
 	}
 	list, err := parseCertificates(m.RootsPEM)
 	if err != nil {

@@ -199,7 +199,7 @@ func (t *Transport) next(ctx context.Context, now time.Time) (*generation, error
 	next := &generation{number: 1, hash: m.hash()}
 	if t.current != nil { // only changed by who has the turn
 		if t.current.hash == next.hash {
-			return nil, nil //nolint:nilnil // nothing new and nothing wrong
+			return nil, nil // nothing new and nothing wrong
 		}
 		next.number = t.current.number + 1
 	}

@@ -248,7 +248,7 @@ func (h *dueRows) Swap(i, j int) {
 
 // Push adds a row.
 func (h *dueRows) Push(x any) {
-	r := x.(*row) // #nosec G103 -- pend alone pushes
+	r := x.(*row) // pend alone pushes
 	r.place = len(*h)
 	*h = append(*h, r)
 }

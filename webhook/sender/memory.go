@@ -180,7 +180,7 @@ func (e *memoryEndpoint) claimable(now time.Time, perEndpoint int) bool {
 }
 
 func (e *memoryEndpoint) claim(until time.Time) Claim {
-	r := heap.Pop(&e.pending).(*row) // #nosec G103 -- nothing else is in it
+	r := heap.Pop(&e.pending).(*row) // nothing else is in it
 	r.State, r.until = Leased, until
 	r.fence++
 	r.Attempt++
@@ -252,7 +252,7 @@ func (h dueRows) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 
 // Push adds a row.
 func (h *dueRows) Push(x any) {
-	*h = append(*h, x.(*row)) // #nosec G103 -- nothing else is pushed
+	*h = append(*h, x.(*row)) // nothing else is pushed
 }
 
 // Pop removes the last row.
