@@ -42,7 +42,8 @@
 //
 // [Answer.When] says which requests an Answer is for, [Answer.Named] what it is
 // called. When none of them has an answer, what came from below is returned as it
-// was: an error unchanged, a response unread.
+// was: an error unchanged, a response unread. But an error that proves that nothing
+// was sent is wrapped if a To has sent the request, so that it proves that no more.
 //
 // # How to tell
 //

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/breaker"
 	"github.com/holdfast-go/holdfast/breaker/fallback"
+	"github.com/holdfast-go/holdfast/internal/httpx"
 	"github.com/holdfast-go/holdfast/internal/rttest"
 	"github.com/holdfast-go/holdfast/retry"
 )
@@ -150,9 +153,52 @@ func TestOrderIsSentOnOnce(t *testing.T) {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, thingsURL, strings.NewReader("order"))
 			require.NoError(t, err)
 			_, err = f.Wrap(rttest.NewScript(rttest.Step{Err: dial, Unread: true})).RoundTrip(req)
-			require.Equal(t, dial, err)
+			require.ErrorIs(t, err, dial)
+			require.EqualError(t, err, dial.Error())
+			require.Equal(t, tt.notSent, httpx.NotSent(req, err), "layers above go by it")
+			if tt.notSent {
+				require.Equal(t, error(dial), err)
+			}
 			require.Equal(t, tt.notSent, len(third.Calls()) > 0)
 			require.Equal(t, tt.notSent, got.NotSent)
 		})
+	}
+}
+
+// Nor do those above take it for unsent: a retry, or the To of another Fallback
+// that has this one below it.
+func TestOrderThatWasSentOnIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	for name, notDialled := range map[string]error{
+		"dial":    &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded},
+		"refused": notSent{},
+	} {
+		for method, again := range map[string]bool{http.MethodPost: false, http.MethodPut: true} {
+			t.Run(name+" "+method, func(t *testing.T) {
+				t.Parallel()
+				down := rttest.NewScript(rttest.Step{Err: notDialled, Unread: true})
+				mirror, third := rttest.NewScript(rttest.Step{Err: errBroken}), rttest.NewScript()
+				inner := newFallback(t, fallback.Config{Answers: []fallback.Answer{
+					fallback.To(mirrorURL, fallback.ToConfig{Transport: mirror}),
+				}}).Wrap(down)
+				retries, err := retry.New(retry.Config{MaxAttempts: 2, Backoff: retry.Constant(time.Nanosecond)})
+				require.NoError(t, err)
+				outer := newFallback(t, fallback.Config{Answers: []fallback.Answer{
+					fallback.To("https://second.example.com", fallback.ToConfig{Transport: retries.Wrap(inner)}),
+					fallback.To("https://third.example.com", fallback.ToConfig{Transport: third}),
+				}})
+				_, err = outer.Wrap(down).RoundTrip(newRequest(t, method, thingsURL, "order"))
+				if again {
+					require.NoError(t, err)
+					require.Len(t, mirror.Calls(), 2)
+					require.Len(t, third.Calls(), 1)
+					return
+				}
+				require.ErrorIs(t, err, notDialled)
+				require.Equal(t, name == "dial", (&url.Error{Err: err}).Timeout(), "as it would be unchanged")
+				require.Len(t, mirror.Calls(), 1)
+				require.Empty(t, third.Calls())
+			})
+		}
 	}
 }

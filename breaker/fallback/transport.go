@@ -139,8 +139,38 @@ func (c *call) replace() (*http.Response, error) {
 	c.tellFailed()
 	resp := c.resp
 	c.resp = nil
-	return resp, c.err
+	return resp, c.outcome()
 }
+
+// outcome returns the error of a call that got no answer. That of the first
+// upstream may prove that it has seen nothing, and a layer above would take an
+// order for unsent that a To has sent.
+func (c *call) outcome() error {
+	if c.failure.NotSent || httpx.Idempotent(c.req) || !httpx.NotSent(c.req, c.err) {
+		return c.err
+	}
+	return sentOn{c.err}
+}
+
+// sentOn is the error of a request that has not reached the first upstream and
+// may have been carried out by another one.
+type sentOn struct{ error }
+
+// NotSent is false.
+func (sentOn) NotSent() bool { return false }
+
+// Timeout reports whether that of the first upstream is a time limit's: url.Error
+// asks for it.
+func (e sentOn) Timeout() bool {
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](e.error)
+	return ok && t.Timeout()
+}
+
+// Unwrap returns the error of the first upstream.
+func (e sentOn) Unwrap() error { return e.error }
 
 // ask puts what s has to offer into c.instead.
 func (c *call) ask(s *station) error {
