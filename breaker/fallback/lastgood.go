@@ -86,7 +86,8 @@ type LastGoodConfig struct {
 // Any other answer to the same request but 304, 408, 425 and 429, such as 404 or
 // 403, has the last good one forgotten: what is gone, or not allowed any more, is
 // not served. So does the success of a method that writes to the same URL, whoever
-// wrote; an answer that was on its way meanwhile may be remembered all the same.
+// wrote. An answer to what was asked before that is not remembered either, when
+// it has been read.
 //
 // # Whose answer it is
 //
