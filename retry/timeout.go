@@ -21,8 +21,9 @@ import (
 // context.Cause of the attempt's context. If what is below says by a method
 // NotSent that nothing was sent, because the time went by while it waited for a
 // token, say, the error has that method too: even a POST is repeated then, and a
-// breaker does not hold it against the server. The caller's own deadline and
-// cancellation are reported as they are.
+// breaker does not hold it against the server, unless what is below are retries
+// that could not connect. The caller's own deadline and cancellation are reported
+// as they are.
 //
 // With a d of 0 or less there is no limit and the middleware costs nothing.
 func AttemptTimeout(d time.Duration) func(http.RoundTripper) http.RoundTripper {
