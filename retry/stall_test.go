@@ -104,6 +104,9 @@ func TestStallTimeout(t *testing.T) {
 				require.Equal(t, tt.err, err)
 				require.Equal(t, tt.text, string(text))
 				require.Equal(t, tt.took, time.Since(begin))
+				if tt.err == nil {
+					require.Error(t, (*bodies)[0].ctx.Err(), "nothing holds the context, closed or not")
+				}
 				if errors.Is(tt.err, stalled) {
 					require.Equal(t, stalled, context.Cause((*bodies)[0].ctx), "layers below see why")
 					_, err = resp.Body.Read(make([]byte, 1))
