@@ -39,8 +39,8 @@ type Config struct {
 
 	// SlowCall is how long a call takes at least to count as slow, from the
 	// time that it is sent until its body has been read or closed, or until it
-	// has failed, at most a year. 0 means that no call is slow: only its user knows what is slow for
-	// an API, and how long the bodies are that it streams.
+	// has failed, at most a year. 0 means that no call is slow: only its user
+	// knows what is slow for an API, and how long the bodies are that it streams.
 	SlowCall time.Duration
 
 	// SlowRatio is the share of slow calls, failed or not, among the calls of

@@ -97,9 +97,9 @@ func New(c Config) (*Fallback, error) {
 // answer it returns what next returned, unread. Only where next has proved that
 // nothing was sent, and a [To] has then sent a request that is not idempotent, it
 // wraps the error in one whose method NotSent says false. When the request's
-// context ends while an answer is looked for, the error is the context's cause. A call that
-// succeeds costs no allocation of its own, unless [LastGood] copies the answer
-// or a body without GetBody is kept for [To].
+// context ends while an answer is looked for, the error is the context's cause.
+// A call that succeeds costs no allocation of its own, unless [LastGood] copies
+// the answer or a body without GetBody is kept for [To].
 func (f *Fallback) Wrap(next http.RoundTripper) http.RoundTripper {
 	return &transport{fallback: f, next: httpx.Base(next)}
 }
