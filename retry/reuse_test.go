@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	reuseRequests = 200
+	reuseRequests = 96 // each of up to six sizes twice in each of the eight ways
 
 	// serverDrain is how much of a body that its handler has left unread the
 	// server of net/http reads, before it answers, so as to keep the connection.
